@@ -1,0 +1,1 @@
+"""hotserve: the development server in which saving a file costs milliseconds."""

@@ -1,0 +1,58 @@
+"""Files that a module opens and folders that it lists while it executes, by the audit events of PEP 578."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+# Called with the path that was opened for reading, or the folder that was listed.
+Reader = Callable[[str], None]
+
+# An audit hook cannot be removed, so there is one for all trackers, asleep while there are none.
+_readers: list[Reader] = []
+_hooked = False
+_EVENTS = frozenset({"open", "os.listdir", "os.scandir"})
+
+
+def listen(reader: Reader) -> None:
+    """Tell `reader`, in the thread that reads, of every path that is opened for reading or listed."""
+    global _hooked
+    _readers.append(reader)
+    if not _hooked:
+        _hooked = True
+        sys.addaudithook(_audit)
+
+
+def silence(reader: Reader) -> None:
+    """Tell `reader` no more."""
+    _readers.remove(reader)
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if event in _EVENTS and _readers:
+        path = _path_read(event, args)
+        if path is not None:
+            for reader in _readers:
+                reader(path)
+
+
+def _path_read(event: str, args: tuple[Any, ...]) -> str | None:
+    path = args[0] if args else None
+    if event == "open":
+        if not _is_read(args):
+            return None
+    elif path is None:
+        path = os.curdir
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    return os.path.abspath(path) if isinstance(path, str) else None
+
+
+def _is_read(args: tuple[Any, ...]) -> bool:
+    """Was the file opened to be read only? The audit event `open` gives (path, mode, flags)."""
+    mode, flags = args[1], args[2]
+    if isinstance(mode, str):
+        return not any(letter in mode for letter in "wax+")
+    return isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND) == 0

@@ -1,0 +1,214 @@
+"""What a module wrote into other modules while it executed, so that it can be taken back when it is unloaded.
+
+`REGISTRY.append(...)`, `@bus.on("saved")`, `MENU["users"] = ...`, `settings.DEBUG = True`: after a re-import the old
+entry and the new one would both be there. The journal compares what the modules that a module imports hold when the
+import statement returns and when the importing module has finished; the difference is the importer's. Between the two,
+the modules executed in between take their own share first: each module that a second one adopts is compared at that
+moment, on the first one's account.
+
+What cannot be taken back cleanly (an entry that was removed or reordered, a counter that others have moved on, an
+entry that others of the same import sequence follow) couples the two modules: the one written to is stale as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+from hotserve.hmr.graph import ModuleGraph
+from hotserve.hmr.writes import Entangled, Write, can_take_back, comes_after, difference, take_back
+
+_DEPTH = 4  # bus._handlers["saved"] is a list in a dict in an instance in a namespace
+_LARGE = 50_000  # entries; a larger container is only compared by its length
+_PLAIN: Final = frozenset(
+    {int, str, float, bool, bytes, complex, tuple, frozenset, type(None), FunctionType, BuiltinFunctionType, MethodType}
+)
+
+
+@dataclass(slots=True)
+class _Place:
+    """A container as it was: `entries` is a tuple (list, deque), dict (dict, attributes) or set, or a length."""
+
+    container: Any
+    entries: Any
+
+
+class _Frame:
+    """A module being executed: which modules it has adopted, so that what changes in them is its doing."""
+
+    __slots__ = ("adopted", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.adopted: set[str] = set()
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.frames: list[_Frame] = []
+        # What the adopted modules held when they were last compared.   {"bus": {id(container): _Place}}
+        self.held: dict[str, dict[int, _Place]] = {}
+
+
+class Journal:
+    """The writes of each module, from its execution until it is unloaded. A listener of the tracker."""
+
+    def __init__(self, graph: ModuleGraph) -> None:
+        self._graph = graph
+        self._local = _Local()
+        self._writes: dict[str, list[Write | Entangled]] = {}
+
+    # -- while modules execute -------------------------------------------------------------------------------------
+
+    def began(self, name: str) -> None:
+        """A module starts to execute."""
+        self._local.frames.append(_Frame(name))
+
+    def imported(self, importer: str, names: set[str]) -> None:
+        """An import statement has returned: what the modules it reaches hold from here on is compared at the end."""
+        local = self._local
+        if not local.frames:
+            return
+        frame = local.frames[-1]
+        executing = {each.name for each in local.frames}
+        todo = [name for name in names if name not in frame.adopted]
+        while todo:
+            name = todo.pop()
+            if name in frame.adopted or name in executing or name not in self._graph.nodes:
+                continue
+            frame.adopted.add(name)
+            todo.extend(self._graph.imports(name))
+            module = sys.modules.get(name)
+            if module is None:
+                continue
+            if name in local.held:
+                self._compare(name, module, self._holder(name))
+            else:
+                local.held[name] = self._look(module)
+
+    def ended(self, name: str, dropped: set[str]) -> None:
+        """A module has finished: what has changed in those it adopted is its doing."""
+        local = self._local
+        frame = local.frames.pop()
+        for adopted in frame.adopted:
+            module = sys.modules.get(adopted)
+            if module is not None and adopted in local.held:
+                self._compare(adopted, module, name)
+        if not local.frames:
+            local.held.clear()
+
+    def _holder(self, name: str) -> str | None:
+        """On whose account the changes go that were made before the innermost module adopted `name`."""
+        for frame in reversed(self._local.frames[:-1]):
+            if name in frame.adopted:
+                return frame.name
+        return None
+
+    # -- comparing -------------------------------------------------------------------------------------------------
+
+    def _look(self, module: ModuleType) -> dict[int, _Place]:
+        """Every container that is reached from a module's namespace without leaving the project."""
+        name, projects = module.__name__, self._graph.nodes
+        places = {id(module): _Place(module, _attributes(vars(module)))}
+        todo: list[tuple[Any, int]] = [(value, _DEPTH) for value in places[id(module)].entries.values()]
+        while todo:
+            value, depth = todo.pop()
+            kind = type(value)
+            if kind in _PLAIN or id(value) in places:
+                continue
+            entries: Any
+            inner: Any = ()
+            if isinstance(value, type):
+                if value.__module__ != name:
+                    continue
+                entries = _attributes(vars(value))
+                inner = entries.values()
+            elif isinstance(value, list | deque):
+                entries = len(value) if len(value) > _LARGE else tuple(value)
+                inner = value
+            elif isinstance(value, dict):
+                entries = len(value) if len(value) > _LARGE else dict(value)
+                inner = value.values()
+            elif isinstance(value, set):
+                entries = len(value) if len(value) > _LARGE else set(value)
+            elif kind.__module__ in projects and hasattr(value, "__dict__"):
+                entries = _attributes(vars(value))
+                inner = entries.values()
+            else:
+                continue
+            places[id(value)] = _Place(value, entries)
+            if depth > 1 and not isinstance(entries, int):
+                todo.extend((each, depth - 1) for each in inner if type(each) not in _PLAIN)
+        return places
+
+    def _compare(self, target: str, module: ModuleType, owner: str | None) -> None:
+        before, now = self._local.held[target], self._look(module)
+        self._local.held[target] = now
+        if owner is None or owner == target:
+            return
+        writes: list[Write | Entangled] = []
+        for key, place in now.items():
+            old = before.get(key)
+            if old is not None:
+                writes.extend(difference(target, place.container, old.entries, place.entries))
+        if writes:
+            self._writes.setdefault(owner, []).extend(writes)
+
+    # -- when modules are unloaded ---------------------------------------------------------------------------------
+
+    def coupled(self, stale: set[str]) -> set[str]:
+        """The modules that must be stale too, since what a stale module did to them cannot be taken back."""
+        also: set[str] = set()
+        reached: set[str] | None = None
+        for owner in stale:
+            for write in self._writes.get(owner, ()):
+                if write.target in stale or write.target in also:
+                    continue
+                if isinstance(write, Entangled) or not can_take_back(write):
+                    also.add(write.target)
+                    continue
+                for follower in self._followers(write, owner):
+                    if reached is None:
+                        reached = self._graph.with_imports(stale)
+                    if follower in reached and follower not in stale:
+                        # The import sequence that ran both will run only one of them again, too late.
+                        also.add(write.target)
+                        break
+        return also
+
+    def _followers(self, write: Write, owner: str) -> set[str]:
+        """Who else has put something behind what was written: in the same list or dict, or in the list put there."""
+        followers = set()
+        for other, writes in self._writes.items():
+            if other == owner:
+                continue
+            beside = [each for each in writes if isinstance(each, Write) and each.container is write.container]
+            inside = any(isinstance(each, Write) and each.container is write.value for each in writes)
+            if inside or (beside and isinstance(write.container, list | dict | deque) and comes_after(write, beside)):
+                followers.add(other)
+        return followers
+
+    def take_back(self, stale: set[str]) -> None:
+        """Undo what the stale modules wrote into modules that stay."""
+        for owner in stale:
+            for write in reversed(self._writes.pop(owner, [])):
+                if isinstance(write, Write) and write.target not in stale:
+                    take_back(write)
+        for owner, writes in list(self._writes.items()):
+            kept = [write for write in writes if write.target not in stale]
+            if kept:
+                self._writes[owner] = kept
+            else:
+                del self._writes[owner]
+
+
+def _attributes(namespace: Any) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in list(namespace.items())
+        if name[:2] != "__" and type(value) is not ModuleType and name != "_abc_impl"
+    }
