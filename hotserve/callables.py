@@ -109,7 +109,7 @@ def _function_of(lazy: Lazy) -> Callable[..., Any]:
 
 def as_function(reference: Reference, value: Any) -> Any:
     """`value`, the object of `reference`; where that is a method, a function that calls it on a new instance."""
-    if "." in reference.attr and not isinstance(value, type) and not inspect.ismethod(value):
+    if "." in reference.attr:
         return _method(reference) or value
     return value
 
@@ -128,6 +128,8 @@ def require_callable(reference: Reference, owner: str, value: Any) -> Callable[.
 
 def is_function(value: Any) -> bool:
     """Does Starlette call this endpoint with a request, rather than serve it as an ASGI application?"""
+    if isinstance(value, type):  # the usual case, on the path of every POST to an endpoint class
+        return False
     while isinstance(value, functools.partial):
         value = value.func
     return inspect.isfunction(value) or inspect.ismethod(value)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hotserve.errors import LoadError
 from hotserve.reference import Lazy
 
-# In a request's scope: which reference could not be loaded when its route matched, and why, so that one request makes
-# one attempt.   (<Lazy>, <LoadError>)
-FAILURE = "hotserve.failure"
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failed:
+    """Stands in a request's scope for an endpoint that could not be loaded, so that one request makes one attempt."""
+
+    lazy: Lazy
+    error: LoadError
 
 
 class LazyApp:
@@ -31,7 +38,7 @@ class LazyApp:
 def load_app(lazy: Lazy, scope: Scope) -> ASGIApp:
     """The application of `lazy`, or the one that answers in its stead. Raises LoadError where nobody shows it."""
     if has_failed(lazy, scope):
-        error: LoadError = scope[FAILURE][1]
+        error: LoadError = scope["endpoint"].error
     else:
         try:
             return lazy.asgi()
@@ -40,15 +47,15 @@ def load_app(lazy: Lazy, scope: Scope) -> ASGIApp:
     return lazy.failed(error)
 
 
-def enter(lazy: Lazy, scope: Scope) -> bool:
-    """Put the endpoint into `scope`, or else why it cannot be had; `LazyApp` answers with that."""
+def endpoint_of(lazy: Lazy) -> Any:
+    """What belongs into the scope as the endpoint: the object, or why it cannot be had."""
     try:
-        scope["endpoint"] = lazy.value()
+        return lazy.value()
     except LoadError as error:
-        scope[FAILURE] = (lazy, error)
-        return False
-    return True
+        return Failed(lazy, error)
 
 
 def has_failed(lazy: Lazy, scope: Scope) -> bool:
-    return FAILURE in scope and scope[FAILURE][0] is lazy
+    """Was `lazy` tried for this request already, in vain?"""
+    endpoint = scope.get("endpoint")
+    return isinstance(endpoint, Failed) and endpoint.lazy is lazy

@@ -71,17 +71,24 @@ class Lazy:
     owner:     who wrote it, for messages: 'Route("/users")'
     adapt:     makes the ASGI application that serves the object; None where the object is called as it is
     app:       that application, or None before first use and after `forget`
+    derived:   a place for what its owner worked out from the object; None before first use and after `forget`
     """
 
-    __slots__ = ("__weakref__", "_value", "adapt", "app", "owner", "reference")
+    __slots__ = ("__weakref__", "_value", "adapt", "app", "derived", "owner", "reference")
 
     def __init__(self, text: str, owner: str = "", adapt: Callable[[Any], ASGIApp] | None = None) -> None:
         self.reference = Reference.parse(text)
         self.owner = owner
         self.adapt = adapt
         self.app: ASGIApp | None = None
+        self.derived: Any = None
         self._value: Any = UNSET
         _resolver.declare(self)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Can `value` answer without importing?"""
+        return self._value is not UNSET
 
     def value(self) -> Any:
         """The object; loads it if need be. Raises LoadError."""
@@ -105,6 +112,7 @@ class Lazy:
         """The object is stale: the next use loads it anew."""
         self._value = UNSET
         self.app = None
+        self.derived = None
 
 
 class Resolver(Protocol):

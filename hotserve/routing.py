@@ -20,10 +20,50 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hotserve.callables import LazyCallable, as_function, is_function, require_callable
 from hotserve.errors import LoadError
-from hotserve.lazy_app import LazyApp, enter, has_failed
+from hotserve.lazy_app import LazyApp, endpoint_of, has_failed
 from hotserve.reference import Lazy, Reference
 
 R = TypeVar("R", bound=BaseRoute)
+
+
+class _Shape(routing.Route):
+    """What Starlette made of a lazy route. It matches by Starlette's own code, at its speed where the path is another's.
+
+    _follows: do the methods follow the endpoint? A function takes GET and HEAD, a class says itself what it takes
+    _takes:   the explicit methods, or those of a function
+    """
+
+    _lazy: Lazy
+    _follows: bool
+    _takes: set[str]
+
+    if not TYPE_CHECKING:  # to a type checker these stay the attributes that Starlette declares
+
+        @property
+        def endpoint(self) -> Any:
+            """Starlette asks once the path matches, and before it asks for the methods."""
+            if self._follows:
+                return endpoint_of(self._lazy)
+            return None  # a route of another method may serve this request: only `handle` knows that it does not
+
+        @property
+        def methods(self) -> set[str] | None:
+            if not self._follows:
+                return self._takes
+            lazy = self._lazy
+            return _methods(lazy, self._takes) if lazy.is_loaded else None
+
+
+class _WebSocketShape(routing.WebSocketRoute):
+    """The same for a WebSocket."""
+
+    _lazy: Lazy
+
+    if not TYPE_CHECKING:
+
+        @property
+        def endpoint(self) -> Any:
+            return endpoint_of(self._lazy)
 
 
 class Route(routing.Route):
@@ -34,8 +74,7 @@ class Route(routing.Route):
     """
 
     _lazy: Lazy | None = None
-    _shape: routing.Route
-    _follows: bool
+    _shape: _Shape
 
     def __init__(
         self,
@@ -55,8 +94,6 @@ class Route(routing.Route):
             super().__init__(path, endpoint, methods=methods, name=name, **options)
             return
         lazy = _lazy_endpoint(str(endpoint), f'Route("{path}")', routing.request_response)
-        # Do the methods follow the endpoint? A function answers GET and HEAD, a class says itself what it answers.
-        self._follows = methods is None
         super().__init__(
             path,
             LazyApp(lazy),
@@ -64,9 +101,12 @@ class Route(routing.Route):
             name=lazy.reference.name if name is None else name,
             **options,
         )
-        self._shape = _split_off(self, routing.Route)
         self._lazy = lazy
+        takes = self.methods or set()
         del self.endpoint, self.methods  # from now on `__getattr__` is asked for them
+        self._shape = _shape(self, _Shape, _follows=methods is None, _takes=takes)
+        if type(self).matches is Route.matches:
+            self.matches = self._shape.matches  # type: ignore[method-assign]  # a call less for each route of a table
 
     if not TYPE_CHECKING:  # or every misspelt attribute would pass as Any
 
@@ -76,45 +116,37 @@ class Route(routing.Route):
             if lazy is not None and name == "endpoint":
                 return lazy.value()
             if lazy is not None and name == "methods":
-                return None if self._follows and not _is_served_as_function(lazy) else self._shape.methods
+                return _methods(lazy, self._shape._takes) if self._shape._follows else self._shape._takes
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        lazy = self._lazy
-        if lazy is None:
-            return super().matches(scope)
-        match, child_scope = self._shape.matches(scope)
-        if match is Match.NONE or (match is Match.PARTIAL and not self._follows):
-            return match, child_scope  # a route of another method may serve this: its module is all that is needed
-        if not enter(lazy, child_scope):
-            return Match.FULL, child_scope
-        if match is Match.PARTIAL and not _is_served_as_function(lazy):
-            return Match.FULL, child_scope
-        return match, child_scope
+        return super().matches(scope) if self._lazy is None else self._shape.matches(scope)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         lazy = self._lazy
         if lazy is None:
             await super().handle(scope, receive, send)
-        elif scope["method"] in (self._shape.methods or ()) or has_failed(lazy, scope):
+            return
+        shape = self._shape
+        if not shape._follows:
+            scope["endpoint"] = endpoint_of(lazy)
+        if scope["method"] in shape._takes or has_failed(lazy, scope):
             await self.app(scope, receive, send)
-        elif self._follows or enter(lazy, scope):
-            await super().handle(scope, receive, send)  # 405 unless the endpoint takes every method
         else:
-            await self.app(scope, receive, send)
+            await super().handle(scope, receive, send)  # a class, or no methods, or 405
 
     def __eq__(self, other: Any) -> bool:
         if self._lazy is None or not isinstance(other, Route) or other._lazy is None:
             return super().__eq__(other)
         if self.path != other.path or self._lazy.reference != other._lazy.reference:
             return False
-        same_shape = self._shape.methods == other._shape.methods
-        return same_shape if self._follows == other._follows else bool(self.methods == other.methods)
+        shape, others = self._shape, other._shape
+        return shape._takes == others._takes if shape._follows == others._follows else self.methods == other.methods
 
     def __repr__(self) -> str:
         if self._lazy is None:
             return super().__repr__()
-        methods = "" if self._follows else f", methods={sorted(self._shape.methods or [])!r}"
+        methods = "" if self._shape._follows else f", methods={sorted(self._shape._takes)!r}"
         return f"{_shown(self, self._lazy)}{methods})"
 
 
@@ -125,7 +157,7 @@ class WebSocketRoute(routing.WebSocketRoute):
     """
 
     _lazy: Lazy | None = None
-    _shape: routing.WebSocketRoute
+    _shape: _WebSocketShape
 
     def __init__(
         self,
@@ -141,9 +173,11 @@ class WebSocketRoute(routing.WebSocketRoute):
         lazy = _lazy_endpoint(str(endpoint), f'WebSocketRoute("{path}")', routing.websocket_session)
         name = lazy.reference.name if name is None else name
         super().__init__(path, LazyApp(lazy), name=name, middleware=middleware)
-        self._shape = _split_off(self, routing.WebSocketRoute)
         self._lazy = lazy
         del self.endpoint
+        self._shape = _shape(self, _WebSocketShape)
+        if type(self).matches is WebSocketRoute.matches:
+            self.matches = self._shape.matches  # type: ignore[method-assign]
 
     if not TYPE_CHECKING:
 
@@ -154,12 +188,7 @@ class WebSocketRoute(routing.WebSocketRoute):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if self._lazy is None:
-            return super().matches(scope)
-        match, child_scope = self._shape.matches(scope)
-        if match is not Match.NONE:
-            enter(self._lazy, child_scope)
-        return match, child_scope
+        return super().matches(scope) if self._lazy is None else self._shape.matches(scope)
 
     def __eq__(self, other: Any) -> bool:
         if self._lazy is None or not isinstance(other, WebSocketRoute) or other._lazy is None:
@@ -214,8 +243,8 @@ class Mount(routing.Mount):
         match, child_scope = super().matches(scope)
         # To Starlette a mount's endpoint is its application with the middleware around it.
         if match is not Match.NONE and self._lazy is not None and child_scope["endpoint"] is self._lazy_app:
-            if enter(self._lazy, child_scope) and _is_routes(child_scope["endpoint"]):
-                child_scope["endpoint"] = self._lazy_app
+            endpoint = endpoint_of(self._lazy)
+            child_scope["endpoint"] = self._lazy_app if _is_routes(endpoint) else endpoint
         return match, child_scope
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
@@ -245,8 +274,12 @@ def _served(reference: Reference, owner: str, serve_function: Callable[[Any], AS
     return serve_function(function) if is_function(function) else require_callable(reference, owner, function)
 
 
-def _is_served_as_function(lazy: Lazy) -> bool:
-    return is_function(as_function(lazy.reference, lazy.value()))
+def _methods(lazy: Lazy, of_function: set[str]) -> set[str] | None:
+    """The default methods of the endpoint in its present version. Raises LoadError."""
+    if lazy.derived is None:  # kept there, since it is forgotten with the version
+        lazy.derived = (of_function if is_function(as_function(lazy.reference, lazy.value())) else None,)
+    methods: set[str] | None = lazy.derived[0]
+    return methods
 
 
 def _is_routes(value: object) -> bool:
@@ -257,10 +290,10 @@ def _mounted(reference: Reference, owner: str, value: Any) -> ASGIApp:
     return Router(routes=value) if _is_routes(value) else require_callable(reference, owner, value)
 
 
-def _split_off(route: R, kind: type[R]) -> R:
-    """What Starlette made of a lazy route, as a route of its own: it matches at Starlette's speed and by its rules."""
+def _shape(route: BaseRoute, kind: type[R], **more: Any) -> R:
+    """A route of `kind` that is all that Starlette made `route`."""
     shape = kind.__new__(kind)
-    vars(shape).update(vars(route))
+    vars(shape).update(vars(route), **more)
     return shape
 
 

@@ -33,7 +33,9 @@ class Server:
     url:   where it serves, from the banner
     """
 
-    def __init__(self, command: list[str], folder: Path, environ: dict[str, str]) -> None:
+    def __init__(
+        self, command: list[str], folder: Path, environ: dict[str, str], pass_fds: tuple[int, ...] = ()
+    ) -> None:
         self.lines: list[str] = []
         self._arrived = threading.Condition()
         self._process = subprocess.Popen(
@@ -44,6 +46,7 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
+            pass_fds=pass_fds,
             # Signals are sent to this process only, not to pytest's group.
             start_new_session=True,
         )
@@ -194,10 +197,12 @@ class Project:
         environ: dict[str, str] | None = None,
         banner: bool = True,
         launcher: tuple[str, ...] = ("-m", "hotserve"),
+        pass_fds: tuple[int, ...] = (),
     ) -> Iterator[Server]:
         """Run `python -m hotserve run TARGET OPTIONS` on a free port; waits for the banner.
 
         launcher: what stands between `python` and `run`
+        pass_fds: file descriptors that the process inherits
         """
         inherited = {
             name: value
@@ -209,7 +214,7 @@ class Project:
         command = [sys.executable, *launcher, "run", target, *places, *options]
         repository = str(Path(__file__).parent.parent)
         inherited["PYTHONPATH"] = os.pathsep.join(filter(None, [repository, inherited.get("PYTHONPATH")]))
-        server = Server(command, self.folder, {**inherited, "PYTHONUNBUFFERED": "1", **(environ or {})})
+        server = Server(command, self.folder, {**inherited, "PYTHONUNBUFFERED": "1", **(environ or {})}, pass_fds)
         self.servers.append(server)
         try:
             if banner:

@@ -174,7 +174,7 @@ def test_an_exception_handler_that_cannot_be_loaded_answers_with_its_page_where_
         assert (response.status_code, response.text) == (500, "page: nowhere:on_crash")
         # A task has nowhere to show a page.
         with pytest.raises(ModuleNotFound):
-            awaited(lazy("nowhere:task")("word"))
+            awaited(lazy("nowhere:task")("word", ValueError()))
     finally:
         reference.use(None)
 

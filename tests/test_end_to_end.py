@@ -654,6 +654,64 @@ def test_a_second_ctrl_c_ends_a_shutdown_that_hangs(shop: Project) -> None:
         assert time.monotonic() - began < 2.0
 
 
+def test_a_startup_that_hangs_is_interrupted_by_the_next_save(shop: Project) -> None:
+    shop.write(
+        "main.py",
+        """
+        import asyncio
+        from contextlib import asynccontextmanager
+        from starlette.applications import Starlette
+        from app import routes
+
+        @asynccontextmanager
+        async def lifespan(app):
+            print("hanging", flush=True)
+            await asyncio.sleep(1000)
+            yield
+
+        app = Starlette(routes=routes, lifespan=lifespan)
+        """,
+    )
+    with shop.serve("main:app", "--hmr", banner=False) as server:
+        server.wait_for_line("hanging")
+        shop.edit("main.py", "await asyncio.sleep(1000)", "pass")
+        server.wait_for_line(r"restart     main.py changed")
+
+
+def test_requests_wait_for_the_fix_of_a_startup_that_hangs_after_a_restart(shop: Project) -> None:
+    shop.write(
+        "main.py",
+        """
+        import asyncio
+        from contextlib import asynccontextmanager
+        from starlette.applications import Starlette
+        from app import routes
+
+        @asynccontextmanager
+        async def lifespan(app):
+            if False:
+                print("hanging", flush=True)
+                await asyncio.sleep(1000)
+            yield
+
+        app = Starlette(routes=routes, lifespan=lifespan)
+        """,
+    )
+    with shop.serve("main:app", "--hmr", "--no-access-log") as server:
+        with Load(server, 50, keep_alive=False) as fresh, Load(server, 50, keep_alive=True) as kept:
+            for load in (fresh, kept):
+                load.wait_for_answer("one")
+            shop.edit("main.py", "if False", "if True")
+            server.wait_for_line("hanging")
+            shop.write("services/greeting.py", word("two"))
+            shop.edit("main.py", "if True", "if False")
+            for load in (fresh, kept):
+                load.wait_for_answer("two")
+        for load in (fresh, kept):
+            assert load.failures == []
+            assert list(dict.fromkeys(load.answers)) == [(200, "one"), (200, "two")]
+
+
 def test_ctrl_c_ends_a_startup_that_hangs(shop: Project) -> None:
     shop.write(
         "main.py",

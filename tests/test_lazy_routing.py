@@ -168,12 +168,37 @@ def test_an_attribute_that_a_route_does_not_have_is_an_attribute_error() -> None
             route.nothing  # noqa: B018
 
 
+def test_the_endpoint_of_mounted_routes_is_what_serves_them(modules: Modules) -> None:
+    modules.write("lazily/admin.py", "routes = []\n")
+    mount = Mount("/admin", "lazily.admin:routes")
+    _, child_scope = mount.matches(scope_of("http", "/admin/x"))
+    assert child_scope["endpoint"] is mount.app
+
+
+def test_a_route_may_be_subclassed(modules: Modules) -> None:
+    modules.write("lazily/users.py", USERS)
+
+    class Upper(Route):
+        def matches(self, scope: Any) -> Any:
+            return super().matches({**scope, "path": scope["path"].lower()})
+
+    class UpperWebSocket(WebSocketRoute):
+        def matches(self, scope: Any) -> Any:
+            return super().matches({**scope, "path": scope["path"].lower()})
+
+    app = Starlette(routes=[Upper("/users", "lazily.users:index"), UpperWebSocket("/chat", "nowhere:chat")])
+    assert get(app, "/USERS").text == "users"
+    with pytest.raises(ModuleNotFound):
+        converse(app, "/CHAT")
+
+
 # -- methods of a class ------------------------------------------------------------------------------------------------
 
 CONTROLLER = """
     import functools
     import threading
 
+    from starlette.endpoints import HTTPEndpoint
     from starlette.responses import PlainTextResponse
 
     made = []
@@ -204,6 +229,16 @@ CONTROLLER = """
             return PlainTextResponse(greeting)
 
         hello = functools.partialmethod(greet, "hello")
+
+        class Answering:
+            async def __call__(self, scope, receive, send):
+                await PlainTextResponse("answering " + scope["method"])(scope, receive, send)
+
+        answering = Answering()
+
+        class Page(HTTPEndpoint):
+            async def post(self, request):
+                return PlainTextResponse("a page")
 
         class Nested:
             async def index(self, request):
@@ -255,6 +290,12 @@ def test_every_kind_of_method_is_a_function_that_answers_get_and_head(modules: M
     assert request(app, "HEAD", f"/{name}").status_code == 200
     refused = request(app, "POST", f"/{name}")
     assert (refused.status_code, sorted(refused.headers["allow"].split(", "))) == (405, ["GET", "HEAD"])
+
+
+def test_what_is_no_method_of_its_class_is_served_as_it_is(modules: Modules) -> None:
+    app = controller(modules, "Users.answering", "Users.Page")
+    assert request(app, "PUT", "/Users.answering").text == "answering PUT"
+    assert request(app, "POST", "/Users.Page").text == "a page"
 
 
 def test_the_endpoint_of_a_method_is_the_method(modules: Modules) -> None:
@@ -510,6 +551,29 @@ def test_a_failing_websocket_takes_one_attempt_and_is_closed(modules: Modules, r
     reference.use(None)
     with pytest.raises(ModuleNotFound):
         converse(app, "/chat")
+
+
+def test_the_failure_of_a_route_is_not_that_of_the_routes_below_it(modules: Modules) -> None:
+    """The module of the outer route fails when that matches, and is mended while its middleware waits."""
+    modules.write("lazily/users.py", USERS)
+    modules.write("lazily/admin.py", "1 / 0\n")
+
+    class Mending:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            modules.write(
+                "lazily/admin.py",
+                "from starlette.routing import Router\n"
+                "from hotserve import Route\n"
+                "router = Router([Route('/users', 'lazily.users:index')])\n",
+            )
+            self.app.lazy.asgi()
+            await self.app(scope, receive, send)
+
+    route = Route("/users", "lazily.admin:router", middleware=[Middleware(Mending)])
+    assert request(route, "POST", "/users").status_code == 405
 
 
 def test_other_routes_go_on_beside_a_broken_one(modules: Modules) -> None:

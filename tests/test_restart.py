@@ -275,6 +275,7 @@ def test_an_open_stream_is_closed_after_its_grace(http: str, monkeypatch: pytest
             assert 0.1 <= time.monotonic() - began < 2.0
             assert await reader.read() == b""
             assert not served.server.server_state.connections
+            assert not served.server.server_state.tasks, "the handler was not cancelled"
             writer.close()
 
     asyncio.run(main())

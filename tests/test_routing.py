@@ -323,6 +323,15 @@ def test_routes_of_one_path_share_its_methods(form: Form) -> None:
     assert (refused.status_code, allowed(refused)) == (405, ["GET", "HEAD"])
 
 
+def test_an_endpoint_class_takes_every_method_before_a_later_route_does(form: Form) -> None:
+    routes = [
+        form.Route("/", form("shop.endpoints:Items")),
+        form.Route("/", form("shop.endpoints:method"), methods=["POST", "DELETE"]),
+    ]
+    assert request(Starlette(routes=routes), "POST", "/").status_code == 201
+    assert request(Starlette(routes=routes), "DELETE", "/").status_code == 405
+
+
 def test_a_refused_method_still_names_its_endpoint_and_route(form: Form) -> None:
     seen: dict[str, Any] = {}
 
@@ -477,6 +486,8 @@ def test_routes_are_equal_when_their_paths_endpoints_and_methods_are(form: Form)
     assert route("/", "index") == route("/", "index", methods=["GET"])
     assert route("/", "index") != route("/", "index", methods=["POST"])
     assert route("/", "index", methods=["POST"]) == route("/", "index", methods=["POST"])
+    assert route("/", "Items") == route("/", "Items")
+    assert route("/", "Items") != route("/", "Items", methods=["GET"])
     assert route("/", "index") != route("/x", "index")
     assert route("/", "index") != route("/", "show")
     assert route("/", "index") == starlette.routing.Route("/", form.modules.load("shop.endpoints:index"))
@@ -527,6 +538,11 @@ def test_a_mount_shows_the_routes_of_its_application(form: Form) -> None:
 
 def test_a_mounts_endpoint_is_its_application(form: Form) -> None:
     assert get(Starlette(routes=[form.Mount("/plain", form("shop.admin:plain"))]), "/plain/").json() == {"mine": True}
+
+
+def test_a_mounts_endpoint_is_its_middleware_where_it_has_some(form: Form) -> None:
+    mount = form.Mount("/plain", form("shop.admin:plain"), middleware=[mark(form, word="a")])
+    assert get(Starlette(routes=[mount]), "/plain/").json() == {"mine": False}
 
 
 # -- middleware and limits ---------------------------------------------------------------------------------------------

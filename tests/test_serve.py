@@ -146,6 +146,19 @@ def test_a_unix_socket_survives_a_restart_and_is_removed_at_the_end(project: Pro
         assert not path.exists()
 
 
+def test_an_inherited_socket_is_served_and_survives_a_restart(project: Project) -> None:
+    project.write("app.py", "routes = []  # 1")
+    [sock] = sockets.bind({"host": "127.0.0.1", "port": 0})
+    with sock:
+        port, fd = sock.getsockname()[1], sock.fileno()
+        with project.serve("app:routes", "--hmr", "--fd", str(fd), pass_fds=(fd,)) as server:
+            assert server.url == f"http://127.0.0.1:{port}"
+            assert server.get("/").status_code == 404
+            project.write("app.py", "routes = []  # 2")
+            server.wait_for_line("restart     app.py")
+            assert server.get("/").status_code == 404
+
+
 # -- what counts as an application -------------------------------------------------------------------------------------
 
 
@@ -230,7 +243,7 @@ class Harness:
         kernel: Any = self.kernel
         self.dev_app = DevApp(Target(Reference("app", "app")), kernel, lambda error: asgi3)
         self.dev_app._app = asgi3
-        self.dev_app._gate = None
+        self.dev_app._release()
         self.dev_app.broken = broken
         self.stream = io.StringIO()
         self.restarts: list[str] = []

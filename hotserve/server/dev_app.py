@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,27 +50,38 @@ class DevApp:
         self._starting: asyncio.Task[None] | None = None
         self._given_up = False
         # What new requests wait for; None while there is nothing to wait for. Looking at it is the whole cost that
-        # an update has for a request.
+        # an update has for a request. It is closed as long as `_holds` is not 0: at first for the start.
         self._gate: asyncio.Event | None = asyncio.Event()
+        self._holds = 1
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if self._gate is not None:
-            # uvicorn's lifespan comes first of all, before `start` opens the gate, and never again.
-            if scope["type"] == "lifespan":
-                await self._answer_lifespan(scope, receive, send)
-                return
-            await self._wait(scope)
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+        # Not a coroutine function: the application's coroutine goes to uvicorn without another one around it.
+        if self._gate is None:
+            return self._app(scope, receive, send)  # type: ignore[no-any-return]
+        return self._call_slowly(scope, receive, send)
+
+    async def _call_slowly(self, scope: Any, receive: Any, send: Any) -> None:
+        # uvicorn's lifespan comes first of all, before the start has opened the gate, and never again.
+        if scope["type"] == "lifespan":
+            await self._answer_lifespan(scope, receive, send)
+            return
+        while (gate := self._gate) is not None:
+            await gate.wait()
+        if "state" in scope:
+            # The copy that uvicorn made when the request came is of the application before the update.
+            scope["state"] = self._state.copy()
         await self._app(scope, receive, send)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """New requests wait as long as this lasts."""
-        gate = self._gate = asyncio.Event()
+        self._holds += 1
+        if self._gate is None:
+            self._gate = asyncio.Event()
         try:
             yield
         finally:
-            self._gate = None
-            gate.set()
+            self._release()
 
     def load(self) -> None:
         """Import the target. An error is kept, and shown once the server stands."""
@@ -87,12 +98,11 @@ class DevApp:
         if self._starting is not None:
             self._starting.cancel()
 
-    async def _wait(self, scope: Any) -> None:
-        while (gate := self._gate) is not None:
-            await gate.wait()
-        if "state" in scope:
-            # The copy that uvicorn made when the request came is of the application before the update.
-            scope["state"] = self._state.copy()
+    def _release(self) -> None:
+        self._holds -= 1
+        if self._holds == 0 and self._gate is not None:
+            gate, self._gate = self._gate, None
+            gate.set()
 
     async def _answer_lifespan(self, scope: Any, receive: Any, send: Any) -> None:
         self._state = scope.get("state", self._state)
@@ -102,9 +112,7 @@ class DevApp:
             self._starting.cancel()
         await asyncio.wait({self._starting})
         self._starting = None
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate.set()
+        self._release()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._stop()

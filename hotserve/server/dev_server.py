@@ -43,6 +43,7 @@ logger = logging.getLogger("uvicorn.error")
 class DevServer(uvicorn.Server):
     """Serves a DevApp until Ctrl+C, or until a restart replaces the process.
 
+    on_loop:    called once the event loop runs
     on_started: called once requests can be answered
     failure:    why a restart did not come about, or None
     """
@@ -56,6 +57,7 @@ class DevServer(uvicorn.Server):
         console: Console,
         command: Command,
         listeners: list[socket.socket],
+        on_loop: Callable[[], None],
         on_started: Callable[[], None],
     ) -> None:
         super().__init__(config)
@@ -64,6 +66,7 @@ class DevServer(uvicorn.Server):
         self._kernel = kernel
         self._console = console
         self._command = command
+        self._on_loop = on_loop
         self._on_started = on_started
         # Copies: asyncio closes the ones that it serves.
         self._listeners = [listener.dup() for listener in listeners]
@@ -111,6 +114,9 @@ class DevServer(uvicorn.Server):
     def _interrupt(self) -> None:
         self._dev_app.give_up()
         self._woken.set()
+        if self._drain is not None:
+            # Of a restart that was under way, which has more patience.
+            self._drain.request_grace = min(self._drain.request_grace, drain.EXIT_GRACE)
         if self.force_exit:
             self._forced.set()
 
@@ -119,6 +125,7 @@ class DevServer(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until the end."""
         self._loop = asyncio.get_running_loop()
+        self._on_loop()
         quiet = _Quiet(self)
         logger.addFilter(quiet)
         try:
@@ -127,10 +134,14 @@ class DevServer(uvicorn.Server):
             logger.removeFilter(quiet)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, then listen."""
-        await super().startup(sockets=sockets)
-        if not self.started:
+        """Start the application, then listen; not if the start was given up: then nothing here can answer."""
+        await self.lifespan.startup()
+        if self._handover is not None or self._interrupted:
+            self.servers = []
+            self.started = True
             return
+        self.lifespan.startup = _done
+        await super().startup(sockets=sockets)
         await self._adopt_connections()
         if self._handover is None and not self._interrupted:
             self._on_started()
@@ -152,6 +163,8 @@ class DevServer(uvicorn.Server):
         freed = await self._begin_drain().run()
         await self._patiently(self.lifespan.shutdown(), "the lifespan's shutdown")
         await self._patiently(self._kernel.dispose_all(), "the dispose callbacks")
+        # Inherited, and not adopted since the start was given up.
+        freed += [sock.detach() for sock in self._inherited]
         if self._handover is not None and not self._interrupted:
             await self._replace(freed)
         for fd in freed:
@@ -185,9 +198,6 @@ class DevServer(uvicorn.Server):
                 forced=lambda: self.force_exit,
             )
             self._drain.free()
-        elif not restarting:
-            # Ctrl+C while a restart is under way.
-            self._drain.request_grace = min(self._drain.request_grace, drain.EXIT_GRACE)
         if not restarting:
             for listener in self._listeners:
                 listener.close()
@@ -239,7 +249,11 @@ class DevServer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for sock in self._inherited:
             sock.setblocking(False)
-            _, protocol = await loop.connect_accepted_socket(self._protocol, sock)
+            try:
+                _, protocol = await loop.connect_accepted_socket(self._protocol, sock)
+            except OSError:
+                sock.close()  # the client has gone meanwhile
+                continue
             # A connection between two requests has a timeout, which uvicorn sets at the end of a response.
             handler = getattr(protocol, "timeout_keep_alive_handler", None)
             if handler is not None and getattr(protocol, "timeout_keep_alive_task", self) is None:
@@ -261,6 +275,10 @@ class DevServer(uvicorn.Server):
 
     def _remove_unix_socket(self) -> None:
         sockets.remove_unix_socket({"uds": self.config.uds, "fd": self.config.fd})
+
+
+async def _done() -> None:
+    """What uvicorn awaits in place of a lifespan's startup that has already been."""
 
 
 class _Quiet(logging.Filter):

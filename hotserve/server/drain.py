@@ -52,12 +52,13 @@ class Drain:
     forced: Callable[[], bool]
     freed: list[int] = field(default_factory=list)
     _began: float = 0.0
-    _told: set[int] = field(default_factory=set)
-    # The request a task serves, by the task: once its connection is closed only this tells that it was a stream.
-    _streams: set[int] = field(default_factory=set)
+    # WebSockets that were closed and tasks that were cancelled: each once.
+    _told: set[Any] = field(default_factory=set)
+    # Request cycles and WebSockets that are streams; of a task whose connection is closed only this tells what it was.
+    _streams: set[Any] = field(default_factory=set)
 
     def free(self) -> None:
-        """Free every connection that is idle now. Called before anything more is read, no request of later is lost."""
+        """Free every connection that is idle now, and begin to count the graces."""
         if not self._began:
             self._began = asyncio.get_running_loop().time()
         for connection in list(self.connections):
@@ -105,7 +106,7 @@ class Drain:
         half_sent = cycle is None or cycle.response_complete
         begun = not half_sent and cycle.response_started
         if begun:
-            self._streams.add(id(cycle))
+            self._streams.add(cycle)
         if self.hand_over and not half_sent and not cycle.more_body and not self.tls:
             # The next request stays in the kernel's buffer, where the successor finds it.
             connection.transport.pause_reading()
@@ -113,11 +114,11 @@ class Drain:
             connection.transport.close()
 
     def _treat_websocket(self, connection: Any) -> None:
-        self._streams.add(id(connection))
-        if id(connection) not in self._told and _handshake_is_complete(connection):
+        self._streams.add(connection)
+        if connection not in self._told and _handshake_is_complete(connection):
             # Nothing more is to come on it that could be waited for: 1012, "service restart". Its handler, which
             # receives the disconnect, has the grace to end.
-            self._told.add(id(connection))
+            self._told.add(connection)
             connection.shutdown()
         elif self._age() > self._grace(True):
             connection.transport.close()
@@ -147,9 +148,9 @@ class Drain:
         """Cancel tasks that are past their grace. Whether any is left that is worth waiting for."""
         left = False
         for task in list(self.tasks):
-            past = self._age() - self._grace(id(_served_by(task)) in self._streams)
-            if past > _CANCEL_AFTER and id(task) not in self._told:
-                self._told.add(id(task))
+            past = self._age() - self._grace(_served_by(task) in self._streams)
+            if past > _CANCEL_AFTER and task not in self._told:
+                self._told.add(task)
                 task.cancel()
             left = left or past < _CANCEL_AFTER + _FORGET_AFTER
         return left

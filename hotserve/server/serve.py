@@ -101,6 +101,8 @@ class _HotServer:
             kernel,
             self._failed,
         )
+        # The updates and the server know each other: a change may restart, and changes wait for the event loop.
+        self._updates = Updates(kernel, self._dev_app, console, lambda reason: self._server.restart(reason))
         self._server = DevServer(
             uvicorn.Config(self._dev_app, **_options_for_uvicorn(options)),
             dev_app=self._dev_app,
@@ -108,11 +110,12 @@ class _HotServer:
             console=console,
             command=command,
             listeners=self._listeners,
+            # Not only when the application has started: a startup that hangs is interrupted by the next save.
+            on_loop=self._updates.begin,
             on_started=self._started,
         )
         if handover is not None:
             self._server.inherit(handover.open_connections())
-        self._updates = Updates(kernel, self._dev_app, console, self._server.restart)
 
     def run(self) -> int:
         """Serve until the end. The exit code."""
@@ -160,7 +163,6 @@ class _HotServer:
         for failure in self._unsaid:
             self._console.failed(failure)
         self._unsaid.clear()
-        self._updates.begin()
 
     def _error_page(self, error: BaseException) -> ASGIApp:
         return ErrorPage(error, self._config)
