@@ -27,7 +27,7 @@ R = TypeVar("R", bound=BaseRoute)
 
 
 class _Shape(routing.Route):
-    """What Starlette made of a lazy route. It matches by Starlette's own code, at its speed where the path is another's.
+    """What Starlette made of a lazy route. It matches by Starlette's own code, at its speed when the path is another's.
 
     _follows: do the methods follow the endpoint? A function takes GET and HEAD, a class says itself what it takes
     _takes:   the explicit methods, or those of a function
@@ -48,9 +48,12 @@ class _Shape(routing.Route):
 
         @property
         def methods(self) -> set[str] | None:
+            lazy = self._lazy
+            if lazy.derived is not None:
+                methods: set[str] | None = lazy.derived[0]
+                return methods
             if not self._follows:
                 return self._takes
-            lazy = self._lazy
             return _methods(lazy, self._takes) if lazy.is_loaded else None
 
 
@@ -131,7 +134,10 @@ class Route(routing.Route):
         if not shape._follows:
             scope["endpoint"] = endpoint_of(lazy)
         if scope["method"] in shape._takes or has_failed(lazy, scope):
-            await self.app(scope, receive, send)
+            app = self.app
+            if lazy.app is not None and type(app) is LazyApp:  # no middleware: spare each await a frame
+                app = lazy.app
+            await app(scope, receive, send)
         else:
             await super().handle(scope, receive, send)  # a class, or no methods, or 405
 
@@ -293,7 +299,8 @@ def _mounted(reference: Reference, owner: str, value: Any) -> ASGIApp:
 def _shape(route: BaseRoute, kind: type[R], **more: Any) -> R:
     """A route of `kind` that is all that Starlette made `route`."""
     shape = kind.__new__(kind)
-    vars(shape).update(vars(route), **more)
+    for name, value in {**vars(route), **more}.items():
+        setattr(shape, name, value)  # one by one: CPython reads the attributes of an instance made by `update` slower
     return shape
 
 

@@ -553,27 +553,13 @@ def test_a_failing_websocket_takes_one_attempt_and_is_closed(modules: Modules, r
         converse(app, "/chat")
 
 
-def test_the_failure_of_a_route_is_not_that_of_the_routes_below_it(modules: Modules) -> None:
-    """The module of the outer route fails when that matches, and is mended while its middleware waits."""
-    modules.write("lazily/users.py", USERS)
-    modules.write("lazily/admin.py", "1 / 0\n")
-
-    class Mending:
-        def __init__(self, app: Any) -> None:
-            self.app = app
-
-        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-            modules.write(
-                "lazily/admin.py",
-                "from starlette.routing import Router\n"
-                "from hotserve import Route\n"
-                "router = Router([Route('/users', 'lazily.users:index')])\n",
-            )
-            self.app.lazy.asgi()
-            await self.app(scope, receive, send)
-
-    route = Route("/users", "lazily.admin:router", middleware=[Middleware(Mending)])
-    assert request(route, "POST", "/users").status_code == 405
+def test_the_failure_of_a_route_is_not_that_of_its_middleware(modules: Modules, recording: Recording) -> None:
+    modules.write("lazily/mark.py", MARK)
+    route = Route("/users", "nowhere:index", middleware=[Middleware("lazily.mark:Mark", word="a")])
+    page = get(Starlette(routes=[route]), "/users")
+    assert page.text.startswith("page: `nowhere:index`")
+    assert page.headers.get_list("x-mark") == ["a v1"]
+    assert recording.loads == ["nowhere:index", "lazily.mark:Mark"]
 
 
 def test_other_routes_go_on_beside_a_broken_one(modules: Modules) -> None:

@@ -132,7 +132,7 @@ class Kernel:
             changes,
             boundaries=self.resolver.imported,
             display=self.config.display,
-            coupled=self._journal.coupled,
+            coupled=self._coupled,
         )
 
     async def apply(self, update: HotUpdate) -> Applied:
@@ -180,6 +180,34 @@ class Kernel:
         yield HotResolver._import.__code__
         yield Kernel.load_application.__code__
         yield Kernel.apply.__code__
+
+    def _coupled(self, stale: set[str]) -> set[str]:
+        """What must go with the stale modules, though it does not import them: modules to which they did what cannot
+        be taken back, and modules that only they import and that others would still see."""
+        lingering = {
+            name
+            for name in self.graph.with_imports(stale) - stale
+            if self._journal.lingers(name, self.sources.sees_garbage()) and not self._is_in_use(name, stale)
+        }
+        return lingering | self._journal.coupled(stale)
+
+    def _is_in_use(self, name: str, stale: set[str]) -> bool:
+        """Does anything but stale modules lead to this one: the application, a boundary, a stranger?"""
+        nodes = self.graph.nodes
+        seen, todo = {name}, [name]
+        while todo:
+            each = todo.pop()
+            node = nodes.get(each)
+            if each == APPLICATION or (node is not None and node.loaded and node.held_by is not None):
+                return True
+            if node is not None and node.loaded and each in self.resolver.imported:
+                return True
+            for importer in self.graph.importers(each):
+                loaded = importer == APPLICATION or (importer in nodes and nodes[importer].loaded)
+                if importer not in seen and importer not in stale and loaded:
+                    seen.add(importer)
+                    todo.append(importer)
+        return False
 
     def _is_declared_boundary(self, name: str) -> bool:
         node = self.graph.nodes.get(name)

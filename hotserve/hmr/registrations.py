@@ -18,12 +18,14 @@ from collections import deque
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from hotserve.hmr.graph import ModuleGraph
 from hotserve.hmr.writes import Entangled, Write, can_take_back, comes_after, difference, take_back
 
 _DEPTH = 4  # bus._handlers["saved"] is a list in a dict in an instance in a namespace
 _LARGE = 50_000  # entries; a larger container is only compared by its length
+_WEAK: Final = frozenset({WeakSet, WeakKeyDictionary, WeakValueDictionary})
 _PLAIN: Final = frozenset(
     {int, str, float, bool, bytes, complex, tuple, frozenset, type(None), FunctionType, BuiltinFunctionType, MethodType}
 )
@@ -31,27 +33,34 @@ _PLAIN: Final = frozenset(
 
 @dataclass(slots=True)
 class _Place:
-    """A container as it was: `entries` is a tuple (list, deque), dict (dict, attributes) or set, or a length."""
+    """A container as it was when last compared.
+
+    container: the list, dict, set or deque, or the object whose attributes are meant
+    entries:   what it held: a tuple (list, deque), dict (dict, attributes) or set; its length if it is too large
+    home:      the module it belongs to: of those that show it, the one that was executed first
+    """
 
     container: Any
     entries: Any
+    home: str
 
 
 class _Frame:
-    """A module being executed: which modules it has adopted, so that what changes in them is its doing."""
+    """A module being executed, the modules it has adopted, and the containers found in them."""
 
-    __slots__ = ("adopted", "name")
+    __slots__ = ("adopted", "containers", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.adopted: set[str] = set()
+        self.containers: set[int] = set()
 
 
 class _Local(threading.local):
     def __init__(self) -> None:
         self.frames: list[_Frame] = []
-        # What the adopted modules held when they were last compared.   {"bus": {id(container): _Place}}
-        self.held: dict[str, dict[int, _Place]] = {}
+        # Every container in a module that one of the frames has adopted, by identity.
+        self.held: dict[int, _Place] = {}
 
 
 class Journal:
@@ -61,11 +70,14 @@ class Journal:
         self._graph = graph
         self._local = _Local()
         self._writes: dict[str, list[Write | Entangled]] = {}
+        # Modules that others may find through weak references: by a subclass, or in a weak set.
+        self._findable: set[str] = set()
 
     # -- while modules execute -------------------------------------------------------------------------------------
 
     def began(self, name: str) -> None:
         """A module starts to execute."""
+        self._findable.discard(name)
         self._local.frames.append(_Frame(name))
 
     def imported(self, importer: str, names: set[str]) -> None:
@@ -83,38 +95,59 @@ class Journal:
             frame.adopted.add(name)
             todo.extend(self._graph.imports(name))
             module = sys.modules.get(name)
-            if module is None:
-                continue
-            if name in local.held:
-                self._compare(name, module, self._holder(name))
-            else:
-                local.held[name] = self._look(module)
+            if module is not None:
+                self._compare(name, module, owner=None)
 
     def ended(self, name: str, dropped: set[str]) -> None:
         """A module has finished: what has changed in those it adopted is its doing."""
         local = self._local
-        frame = local.frames.pop()
+        frame = local.frames[-1]
         for adopted in frame.adopted:
             module = sys.modules.get(adopted)
-            if module is not None and adopted in local.held:
-                self._compare(adopted, module, name)
+            if module is not None:
+                self._compare(adopted, module, owner=name)
+        local.frames.pop()
         if not local.frames:
             local.held.clear()
-
-    def _holder(self, name: str) -> str | None:
-        """On whose account the changes go that were made before the innermost module adopted `name`."""
-        for frame in reversed(self._local.frames[:-1]):
-            if name in frame.adopted:
-                return frame.name
-        return None
+        module = sys.modules.get(name)
+        if module is not None and any(
+            base.__module__ != name and base.__module__ in self._graph.nodes
+            for value in list(vars(module).values())
+            if isinstance(value, type) and value.__module__ == name
+            for base in value.__bases__
+        ):
+            self._findable.add(name)
 
     # -- comparing -------------------------------------------------------------------------------------------------
 
-    def _look(self, module: ModuleType) -> dict[int, _Place]:
-        """Every container that is reached from a module's namespace without leaving the project."""
+    def _compare(self, name: str, module: ModuleType, owner: str | None) -> None:
+        """Compare all containers in a module with what they held. The changes are the doing of `owner`; without one, of
+        the innermost frame but the last that has them in view."""
+        held, frames, nodes = self._local.held, self._local.frames, self._graph.nodes
+        for identity, (container, entries) in self._look(module).items():
+            place = held.get(identity)
+            frames[-1].containers.add(identity)
+            if place is None:
+                held[identity] = _Place(container, entries, name)
+                continue
+            if nodes[name].order < nodes[place.home].order:
+                place.home = name
+            before, place.entries = place.entries, entries
+            writer = owner or next((f.name for f in reversed(frames[:-1]) if identity in f.containers), None)
+            if writer is None or writer == place.home:
+                continue
+            if isinstance(container, WeakSet | WeakKeyDictionary | WeakValueDictionary):
+                if before != entries:
+                    self._findable.add(writer)
+                continue
+            if writes := list(difference(place.home, container, before, entries)):
+                self._writes.setdefault(writer, []).extend(writes)
+
+    def _look(self, module: ModuleType) -> dict[int, tuple[Any, Any]]:
+        """Every container that is reached from a module's namespace without leaving the project, with its entries."""
         name, projects = module.__name__, self._graph.nodes
-        places = {id(module): _Place(module, _attributes(vars(module)))}
-        todo: list[tuple[Any, int]] = [(value, _DEPTH) for value in places[id(module)].entries.values()]
+        places: dict[int, tuple[Any, Any]] = {id(module): (module, _attributes(vars(module)))}
+        todo: list[tuple[Any, int]] = [(value, _DEPTH) for value in places[id(module)][1].values()]
         while todo:
             value, depth = todo.pop()
             kind = type(value)
@@ -135,28 +168,17 @@ class Journal:
                 inner = value.values()
             elif isinstance(value, set):
                 entries = len(value) if len(value) > _LARGE else set(value)
+            elif kind in _WEAK:
+                entries = frozenset(map(id, list(value)))
             elif kind.__module__ in projects and hasattr(value, "__dict__"):
                 entries = _attributes(vars(value))
                 inner = entries.values()
             else:
                 continue
-            places[id(value)] = _Place(value, entries)
+            places[id(value)] = (value, entries)
             if depth > 1 and not isinstance(entries, int):
                 todo.extend((each, depth - 1) for each in inner if type(each) not in _PLAIN)
         return places
-
-    def _compare(self, target: str, module: ModuleType, owner: str | None) -> None:
-        before, now = self._local.held[target], self._look(module)
-        self._local.held[target] = now
-        if owner is None or owner == target:
-            return
-        writes: list[Write | Entangled] = []
-        for key, place in now.items():
-            old = before.get(key)
-            if old is not None:
-                writes.extend(difference(target, place.container, old.entries, place.entries))
-        if writes:
-            self._writes.setdefault(owner, []).extend(writes)
 
     # -- when modules are unloaded ---------------------------------------------------------------------------------
 
@@ -191,6 +213,11 @@ class Journal:
             if inside or (beside and isinstance(write.container, list | dict | deque) and comes_after(write, beside)):
                 followers.add(other)
         return followers
+
+    def lingers(self, name: str, findable: bool) -> bool:
+        """Would others see that a module is loaded, though nobody imports it? By what it wrote into them; and, where
+        the project looks for such things (`findable`), by a subclass or an entry in a weak set."""
+        return name in self._writes or (findable and name in self._findable)
 
     def take_back(self, stale: set[str]) -> None:
         """Undo what the stale modules wrote into modules that stay."""

@@ -6,7 +6,6 @@ into modules that went stale.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
@@ -123,13 +122,8 @@ class HotResolver:
     # -- importing -------------------------------------------------------------------------------------------------
 
     def _import(self, name: str) -> ModuleType:
-        """Import a boundary on nobody's behalf, after the packages that were unloaded around what it uses."""
-        awaited = self._tracker.awaited
-        if awaited:
-            tree = self._graph.with_imports({name})
-            for package in sorted(awaited):
-                if package not in sys.modules and any(each.startswith(package + ".") for each in tree):
-                    self._tracker.import_module(package)
+        """Import a boundary on nobody's behalf."""
+        self._tracker.run_packages_around(name)
         return self._tracker.import_module(name)
 
     def _load_whole(self, lazy: Lazy, error: LoadError) -> Any:

@@ -188,7 +188,7 @@ class Tracker:
         assert isinstance(importer, str)
         absolute = _absolute(name, namespace, level) if level else name
         if self.awaited or self._unbound:
-            self._tend_packages(absolute)
+            self._tend_packages(absolute, fromlist)
         module = None
         try:
             module = self._import(name, globals, locals, fromlist, level)
@@ -207,7 +207,7 @@ class Tracker:
             absolute = ""  # the call below says what is wrong with it
         tracked = importer in self.graph.nodes
         if tracked and (self.awaited or self._unbound):
-            self._tend_packages(absolute)
+            self._tend_packages(absolute, None)
         try:
             return self._import_module(name, package)
         finally:
@@ -235,7 +235,7 @@ class Tracker:
         asked = list(fromlist)
         if "*" in asked:
             asked.remove("*")
-            asked.extend(name for name in getattr(loaded, "__all__", ()) if isinstance(name, str))
+            asked.extend(_star_names(loaded, absolute))
         for name in asked:
             full = f"{absolute}.{name}"
             if loaded is None or full in sys.modules or not _has(loaded, name):
@@ -289,15 +289,35 @@ class Tracker:
 
     # -- packages that run again -----------------------------------------------------------------------------------
 
-    def _tend_packages(self, absolute: str) -> None:
-        """An import passes through packages that were unloaded, or that are executing anew."""
-        for each in _prefixes(absolute):
-            parent = each.rpartition(".")[0]
+    def run_packages_around(self, name: str) -> None:
+        """Execute the packages that were unloaded and that a fresh process would execute on the way to this module:
+        its own parents, and, where it is loaded and will not execute itself, those around all that it imports."""
+        if not self.awaited:
+            return
+        around = _prefixes(name)[:-1]
+        if name in sys.modules:
+            tree = self.graph.with_imports({name})
+            others = {parent for each in tree for parent in _prefixes(each)[:-1]}
+            nodes = self.graph.nodes
+            around += sorted(others - set(around), key=lambda each: nodes[each].order if each in nodes else 0)
+        for each in around:
             if each in self.awaited and each not in sys.modules:
                 self._import_module(each)
-            if parent in self._unbound and each in self._unbound[parent]:
-                self._unbound[parent].discard(each)
-                _bind(each)
+                if each not in self.graph.nodes or not self.graph.nodes[each].loaded:
+                    self.awaited.discard(each)  # it has become a namespace package, which executes nothing
+
+    def _tend_packages(self, absolute: str, fromlist: Sequence[str] | None) -> None:
+        """An import passes through packages that were unloaded, or that are executing anew."""
+        for name in [
+            absolute,
+            *(f"{absolute}.{each}" for each in fromlist or () if f"{absolute}.{each}" in sys.modules),
+        ]:
+            self.run_packages_around(name)
+            for each in _prefixes(name):
+                unbound = self._unbound.get(each.rpartition(".")[0])
+                if unbound is not None and each in unbound:
+                    unbound.discard(each)
+                    _bind(each)
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -358,6 +378,14 @@ def _has(module: ModuleType, name: str) -> bool:
         return hasattr(module, name)
     except Exception:  # a module's own __getattr__ may raise anything
         return True
+
+
+def _star_names(module: ModuleType | None, name: str) -> list[str]:
+    """What `from module import *` binds that may be a submodule: names in `__all__`, else submodules loaded already."""
+    listed = getattr(module, "__all__", None)
+    if listed is not None:
+        return [each for each in listed if isinstance(each, str)]
+    return [each for each in list(vars(module or object)) if each[:1] != "_" and f"{name}.{each}" in sys.modules]
 
 
 def _is_namespace(module: ModuleType) -> bool:

@@ -173,7 +173,7 @@ class Updater:
             if any(below.startswith(name + ".") for below in sys.modules):
                 self._tracker.awaited.add(name)
         self._forget(names)
-        if unloaded and sees_garbage:
+        if sees_garbage:
             # Classes are cycles: until a collection, `Base.__subclasses__()` and weak sets find the old version too.
             gc.collect()
         return unloaded

@@ -27,6 +27,7 @@ DEBOUNCE = 1_600  # a batch ends when a step brings nothing new; a storm without
 QUIET = 12  # after several files at once (a branch switch, a formatter): until nothing comes for so long
 UNFINISHED = 50  # a file that is empty, gone or does not compile may be half-way through being saved
 SWEEP = 150  # quiet time after a batch before time stamps are compared
+COMPILED_AHEAD = 8  # files; a branch switch is left to the requests, one module at a time
 PATIENCE = 5.0  # seconds that a git operation may hold its lock
 
 _SUFFIXES = tuple(all_suffixes())
@@ -101,7 +102,8 @@ class Watcher:
             if paths:
                 for path in paths:
                     self._note(path)
-                    self._kernel.compile_ahead(path)
+                    if len(paths) <= COMPILED_AHEAD:
+                        self._kernel.compile_ahead(path)
                 self._deliver(frozenset(paths))
 
     def _until_sweep(self) -> int:

@@ -16,9 +16,6 @@ from hotserve.terminal.console import Console
 
 logger = logging.getLogger("uvicorn.error")
 
-# Files compiled before a request asks for them; a branch switch is left to the requests, one module at a time.
-_COMPILED_AHEAD = 8
-
 
 class Updates:
     """Takes changes from the watcher's thread and carries them out on the event loop's.
@@ -112,10 +109,3 @@ class Updates:
                     self._restart(applied.restart)
                     return
                 self._console.hot_update(str(update), time.perf_counter() - began, applied.open_connections)
-                if len(paths) <= _COMPILED_AHEAD:
-                    asyncio.get_running_loop().call_soon(self._compile_ahead, paths)
-
-    def _compile_ahead(self, paths: set[str]) -> None:
-        for path in paths:
-            if path.endswith(".py"):
-                self._kernel.compile_ahead(path)
