@@ -1,7 +1,7 @@
 """Ask a fresh interpreter whether it can import what this process could not: an error that a restart would cure must
 never be left standing.
 
-`python -m hotserve.hmr.fresh REQUEST` is the other side: REQUEST is JSON, and the exit code is the answer.
+`hotserve.hmr.probe` is the other side.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from hotserve.config import Config
-from hotserve.errors import HotserveError
-from hotserve.reference import Lazy, Reference
+from hotserve.reference import Reference
 
 TIMEOUT = 60.0  # seconds
 
@@ -42,7 +39,7 @@ def _run(request: str, can_load: Callable[[], None]) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "hotserve.hmr.fresh", request],
+            [sys.executable, "-m", "hotserve.hmr.probe", request],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -54,31 +51,3 @@ def _run(request: str, can_load: Callable[[], None]) -> None:
         return  # no answer; the error page stays, and the next save asks again
     if done.returncode == 0:
         can_load()
-
-
-def can_load(request: dict[str, Any]) -> bool:
-    """In the fresh interpreter: import the application module, then the reference, from source."""
-    from hotserve.hmr.kernel import Kernel
-
-    sys.path[:] = request["path"]
-    config = Config(
-        root=Path(request["root"]),
-        pyproject=None,
-        app_dir=Path(request["app_dir"]),
-        boundaries=None if request["boundaries"] is None else tuple(request["boundaries"]),
-        ignore=tuple(request["ignore"]),
-        watch=tuple(Path(folder) for folder in request["watch"]),
-    )
-    kernel = Kernel(config)
-    kernel.install()
-    try:
-        kernel.load_application(Reference.parse(request["application"]))
-        Lazy(request["reference"]).value()
-    except HotserveError:
-        return False
-    return True
-
-
-if __name__ == "__main__":
-    # Threads that the project started at import must not keep this interpreter alive.
-    os._exit(0 if can_load(json.loads(sys.argv[1])) else 1)

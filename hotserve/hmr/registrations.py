@@ -220,17 +220,23 @@ class Journal:
         return name in self._writes or (findable and name in self._findable)
 
     def take_back(self, stale: set[str]) -> None:
-        """Undo what the stale modules wrote into modules that stay."""
-        for owner in stale:
-            for write in reversed(self._writes.pop(owner, [])):
-                if isinstance(write, Write) and write.target not in stale:
-                    take_back(write)
+        """Undo what the stale modules wrote into modules that stay, the last first."""
+        taken = [write for owner in stale for write in self._writes.pop(owner, []) if isinstance(write, Write)]
         for owner, writes in list(self._writes.items()):
-            kept = [write for write in writes if write.target not in stale]
-            if kept:
-                self._writes[owner] = kept
-            else:
-                del self._writes[owner]
+            self._writes[owner] = [write for write in writes if write.target not in stale]
+        for write in sorted(taken, key=lambda write: write.number, reverse=True):
+            if write.target not in stale and not take_back(write):
+                self._hand_over(write)
+        for owner in [owner for owner, writes in self._writes.items() if not writes]:
+            del self._writes[owner]
+
+    def _hand_over(self, write: Write) -> None:
+        """A list that a stale module put somewhere stays, for the sake of the next who has put something into it."""
+        for writes in self._writes.values():
+            if any(isinstance(each, Write) and each.container is write.value for each in writes):
+                heir = Write(write.target, write.container, write.key, write.value)
+                writes[:] = [w for w in writes if not (isinstance(w, Write) and w.container is write.value)] + [heir]
+                return
 
 
 def _attributes(namespace: Any) -> dict[str, Any]:

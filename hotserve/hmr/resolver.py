@@ -43,6 +43,8 @@ class HotResolver:
         self._in_flight: dict[str, list[list[int]]] = {}
         # Failures that were reported, so that each is reported once.   {"controllers.users:index": "…"}
         self._reported: dict[str, str] = {}
+        # An import has failed: the classes that it made are garbage, which the next attempt must not find.
+        self._littered = False
         # Modules that were imported whole once more since the last change.
         self._retried: set[str] = set()
         self.unload_whole: Callable[[set[str]], bool] | None = None
@@ -60,6 +62,9 @@ class HotResolver:
         if importer is not None:
             # What it gives is kept by a module's import, or by the start of the application.
             self._tracker.link(importer, module)
+        if self._littered:
+            self._littered = False
+            self._tracker.sources.collect()
         try:
             value = reference.load(lazy.reference, lazy.owner, self._import)
         except LoadError as error:
@@ -130,6 +135,7 @@ class HotResolver:
         """A failed re-import is not yet an error: cycles and registries make a partial one fail where a whole one would
         not. Import the boundary's whole tree once more; then report."""
         module = lazy.reference.module
+        self._littered = True
         if module not in self._retried and could_be_partial(error):
             self._retried.add(module)
             tree = {name for name in self._graph.with_imports({module}) if name in self._graph.nodes}

@@ -6,6 +6,7 @@ where to look: a `touch` changes nothing, and an edit within the same second and
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from importlib.machinery import SourceFileLoader
@@ -85,6 +86,14 @@ class Sources:
         """Can code of the project find an unloaded class before the garbage collector does?"""
         return bool(self._observers)
 
+    def collect(self) -> None:
+        """Collect garbage, if code of the project can see it.
+
+        Classes are cycles: until a collection, `Base.__subclasses__()` and weak sets find old versions too.
+        """
+        if self._observers:
+            gc.collect()
+
     def _compiled(self, name: str, file: str, data: bytes, digest: bytes) -> CodeType:
         known = self._code.get(file)
         if known is not None and known[0] == digest:
@@ -92,6 +101,8 @@ class Sources:
         code: CodeType = SourceFileLoader(name, file).source_to_code(data, file)
         self._code[file] = (digest, code)
         if _names(code) & _OBSERVERS:
+            if not self._observers:
+                gc.collect()  # what was left until now, since nobody could see it
             self._observers.add(file)
         else:
             self._observers.discard(file)

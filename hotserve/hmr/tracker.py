@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Protocol
@@ -156,6 +156,8 @@ class Tracker:
                     _bind(child)
             if complete:
                 self.awaited.discard(name)
+            elif package and _loaded_children(name):
+                self.awaited.add(name)
             for path in list(node.files):
                 self.sources.take(path)
             dropped = graph.end(name, complete)
@@ -288,6 +290,12 @@ class Tracker:
         return _Held(stranger or "__main__")
 
     # -- packages that run again -----------------------------------------------------------------------------------
+
+    def await_packages(self, names: Iterable[str]) -> None:
+        """These modules are not loaded: those that are packages of loaded ones execute before the latter are used."""
+        nodes = self.graph.nodes
+        packages = [name for name in names if name not in nodes or nodes[name].package]
+        self.awaited.update(name for name in packages if any(each.startswith(name + ".") for each in list(sys.modules)))
 
     def run_packages_around(self, name: str) -> None:
         """Execute the packages that were unloaded and that a fresh process would execute on the way to this module:

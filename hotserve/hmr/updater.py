@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -152,8 +151,6 @@ class Updater:
         """
         self._journal.take_back(set(names))
         unloaded = 0
-        packages = []
-        sees_garbage = self._sources.sees_garbage()
         for name in self._importers_first(names):
             module = sys.modules.pop(name, None)
             node = self._graph.nodes.get(name)
@@ -166,14 +163,8 @@ class Updater:
             package = sys.modules.get(parent)
             if package is not None and vars(package).get(child) is module:
                 delattr(package, child)
-            if hasattr(module, "__path__"):
-                packages.append(name)
             del module, package
-        for name in packages:
-            if any(below.startswith(name + ".") for below in sys.modules):
-                self._tracker.awaited.add(name)
+        self._tracker.await_packages(names)
         self._forget(names)
-        if sees_garbage:
-            # Classes are cycles: until a collection, `Base.__subclasses__()` and weak sets find the old version too.
-            gc.collect()
+        self._sources.collect()
         return unloaded

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections import deque
 from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 _ABSENT: Final = object()
@@ -21,6 +22,7 @@ class Write:
     value:     what was put there
     previous:  what was there before, or _ABSENT
     left:      where the value is itself a container, what the writer left in it
+    number:    counts all writes: a later one has a higher number
     """
 
     target: str
@@ -29,6 +31,7 @@ class Write:
     value: Any
     previous: Any = _ABSENT
     left: Any = None
+    number: int = field(default_factory=itertools.count().__next__)
 
     def __post_init__(self) -> None:
         if isinstance(self.value, list | deque):
@@ -115,7 +118,8 @@ def can_take_back(write: Write) -> bool:
     return current is write.value
 
 
-def take_back(write: Write) -> None:
+def take_back(write: Write) -> bool:
+    """Undo a write. False where a list that was put somewhere must stay, since others have put something into it."""
     container = write.container
     if isinstance(container, set):
         container.discard(write.value)
@@ -124,23 +128,26 @@ def take_back(write: Write) -> None:
         if index >= 0:
             del container[index]
     elif isinstance(container, dict):
-        _take_back_entry(container, write)
+        return _take_back_entry(container, write)
     elif vars(container).get(write.key, _ABSENT) is write.value:
         if write.previous is _ABSENT:
             delattr(container, write.key)
         else:
             setattr(container, write.key, write.previous)
+    return True
 
 
-def _take_back_entry(container: MutableMapping[Any, Any], write: Write) -> None:
+def _take_back_entry(container: MutableMapping[Any, Any], write: Write) -> bool:
     if container.get(write.key, _ABSENT) is not write.value:
-        return
+        return True
     if write.previous is not _ABSENT:
         container[write.key] = write.previous
     elif write.left is None or _same_entries(write.value, write.left):
         del container[write.key]
     else:
-        _remove_entries(write.value, write.left)  # others have put something into it since
+        _remove_entries(write.value, write.left)
+        return False
+    return True
 
 
 def _same_entries(container: Any, left: Any) -> bool:
