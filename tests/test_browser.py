@@ -123,7 +123,7 @@ class Tab:
         expect(self.page.locator("#people")).to_have_attribute("data-state", "open")
 
     def expect_ticked(self, name: str) -> None:
-        expect(self.checkbox(name)).to_be_checked(timeout=MILLISECONDS)
+        expect(self.checkbox(name)).to_be_checked()
 
     def expect_logged(self, text: str) -> None:
         expect(self.log.first).to_contain_text(text)
@@ -301,7 +301,7 @@ def test_a_page_that_is_open_survives_a_broken_save(open_tab: OpenTab, save: Sav
     save("controllers/items.py", "class ItemEndpoint(HTTPEndpoint):", "class ItemEndpoint(HTTPEndpoint:")
     one.tick("Headlamp")
     expect(one.page.locator("#notice")).to_contain_text("The server answered 500.")
-    expect(one.checkbox("Headlamp")).not_to_be_checked(timeout=MILLISECONDS)
+    expect(one.checkbox("Headlamp")).not_to_be_checked()
 
     save("controllers/items.py", "class ItemEndpoint(HTTPEndpoint:", "class ItemEndpoint(HTTPEndpoint):")
     one.tick("Headlamp")

@@ -122,10 +122,11 @@ class Journal:
 
     def _compare(self, name: str, module: ModuleType, owner: str | None) -> None:
         """Compare all containers in a module with what they held. The changes are the doing of `owner`; without one, of
-        the innermost frame but the last that has them in view."""
+        the innermost frame that has had them in view."""
         held, frames, nodes = self._local.held, self._local.frames, self._graph.nodes
         for identity, (container, entries) in self._look(module).items():
             place = held.get(identity)
+            in_view = next((frame.name for frame in reversed(frames) if identity in frame.containers), None)
             frames[-1].containers.add(identity)
             if place is None:
                 held[identity] = _Place(container, entries, name)
@@ -133,7 +134,7 @@ class Journal:
             if nodes[name].order < nodes[place.home].order:
                 place.home = name
             before, place.entries = place.entries, entries
-            writer = owner or next((f.name for f in reversed(frames[:-1]) if identity in f.containers), None)
+            writer = owner or in_view
             if writer is None or writer == place.home:
                 continue
             if isinstance(container, WeakSet | WeakKeyDictionary | WeakValueDictionary):
@@ -190,7 +191,7 @@ class Journal:
             for write in self._writes.get(owner, ()):
                 if write.target in stale or write.target in also:
                     continue
-                if isinstance(write, Entangled) or not can_take_back(write):
+                if isinstance(write, Entangled) or not can_take_back(write) or self._may_be_copied(write, owner, stale):
                     also.add(write.target)
                     continue
                 for follower in self._followers(write, owner):
@@ -201,6 +202,15 @@ class Journal:
                         also.add(write.target)
                         break
         return also
+
+    def _may_be_copied(self, write: Write, owner: str, stale: set[str]) -> bool:
+        """Has a module that stays been executed since a name was patched, so that `from target import name` has bound
+        the patch there?"""
+        if not isinstance(write.container, ModuleType) or owner not in self._graph.nodes:
+            return False
+        nodes, since = self._graph.nodes, self._graph.nodes[owner].order
+        importers = self._graph.with_importers({write.target}) - stale - {write.target}
+        return any(name in nodes and nodes[name].order > since for name in importers)
 
     def _followers(self, write: Write, owner: str) -> set[str]:
         """Who else has put something behind what was written: in the same list or dict, or in the list put there."""
