@@ -156,8 +156,6 @@ class Tracker:
                     _bind(child)
             if complete:
                 self.awaited.discard(name)
-            elif package and _loaded_children(name):
-                self.awaited.add(name)
             for path in list(node.files):
                 self.sources.take(path)
             dropped = graph.end(name, complete)

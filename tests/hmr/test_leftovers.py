@@ -211,8 +211,6 @@ def test_a_package_that_failed_runs_again_before_what_lies_below_it(project: Pro
     )
     with pytest.raises(LoadError):
         project.ask("ctl.home:index")
-    with pytest.raises(LoadError):
-        project.ask("ctl.api:index")
     project.save(project.write("ctl/__init__.py", "import helpers\nfrom helpers import VALUE"))
     assert project.ask("ctl.api:index") == 1
 
