@@ -52,13 +52,14 @@ def examine(paths: Collection[str], graph: ModuleGraph, sources: Sources, config
                 files.append(path)
                 restart = restart or f"{config.display(path)} changed (restart pattern {pattern!r})"
             continue
-        affected = set(graph.readers_of(path)) if sources.changed(path) else set()
+        own, readers = graph.names_of(path), graph.readers_of(path)
+        changed = bool(own or readers) and sources.changed(path)
+        affected = set(readers) if changed else set()
         folder = os.path.dirname(path)
         if graph.readers_of(folder) and sources.changed(folder):
             affected |= set(graph.readers_of(folder))
-        own = graph.names_of(path)
         exists = os.path.lexists(path)
-        if own and sources.changed(path):
+        if own and changed:
             affected |= set(own)
             if not exists:
                 structural = True
@@ -81,7 +82,13 @@ def examine(paths: Collection[str], graph: ModuleGraph, sources: Sources, config
 
 def _replaced_packages(names: Collection[str], graph: ModuleGraph) -> set[str]:
     """What lies below packages whose file is gone: it is no longer found the same way."""
-    return {below for name in names if graph.nodes[name].package for below in graph.below(name)}
+    return {below for name in names if graph.nodes[name].package for below in _below(name, graph)}
+
+
+def _below(package: str, graph: ModuleGraph) -> set[str]:
+    """The modules inside a package, with the namespace packages among them, which execute nothing."""
+    prefix = package + "."
+    return graph.below(package) | {name for name in list(sys.modules) if name.startswith(prefix)}
 
 
 def _appearance(path: str, graph: ModuleGraph) -> tuple[set[str], set[str], str | None]:
@@ -96,12 +103,12 @@ def _appearance(path: str, graph: ModuleGraph) -> tuple[set[str], set[str], str 
         if name in graph.nodes:
             if exists or not os.path.exists(graph.nodes[name].file):
                 # module to package, or the other way round
-                replaced |= {name} | graph.below(name)
+                replaced |= {name} | _below(name, graph)
                 names.add(name)
         elif module is not None and getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
             if not os.path.isdir(path):
                 # a namespace package that has become a regular one, or whose folder is gone
-                replaced |= {name} | graph.below(name)
+                replaced |= {name} | _below(name, graph)
                 names.add(name)
         elif module is not None and exists and path.endswith(".py"):
             file = getattr(module, "__file__", None)

@@ -101,7 +101,7 @@ def plan(
     packages = {name for name in stale if name in graph.nodes and graph.nodes[name].package}
     below = graph.with_importers(set().union(*map(graph.below, packages)) - stale) if packages else set()
     reimport = tuple(sorted(packages)) if APPLICATION in below else ()
-    affected = tuple(sorted(name for name in boundaries if name in stale or name in below))
+    affected = tuple(sorted((stale | below).intersection(boundaries)))
     return HotUpdate(changed, frozenset(stale), affected, reimport, changes.structural)
 
 

@@ -7,19 +7,19 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-# Called with the path that was opened for reading, or the folder that was listed.
+# Called with the absolute path that was opened for reading, or the folder that was listed.
 Reader = Callable[[str], None]
 
-# An audit hook cannot be removed, so there is one for all trackers, asleep while there are none.
-_readers: list[Reader] = []
+# An audit hook cannot be removed, so there is one for all, asleep while nobody listens: (listens now?, reader).
+_readers: list[tuple[Callable[[], bool], Reader]] = []
 _hooked = False
 _EVENTS = frozenset({"open", "os.listdir", "os.scandir"})
 
 
-def listen(reader: Reader) -> None:
-    """Tell `reader`, in the thread that reads, of every path that is opened for reading or listed."""
+def listen(listening: Callable[[], bool], reader: Reader) -> None:
+    """Tell `reader`, in the thread that reads, of every path that is read while `listening()`."""
     global _hooked
-    _readers.append(reader)
+    _readers.append((listening, reader))
     if not _hooked:
         _hooked = True
         sys.addaudithook(_audit)
@@ -27,15 +27,16 @@ def listen(reader: Reader) -> None:
 
 def silence(reader: Reader) -> None:
     """Tell `reader` no more."""
-    _readers.remove(reader)
+    _readers[:] = [each for each in _readers if each[1] != reader]
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event in _EVENTS and _readers:
-        path = _path_read(event, args)
-        if path is not None:
-            for reader in _readers:
-                reader(path)
+    if event in _EVENTS:
+        for listening, reader in _readers:
+            if listening():
+                path = _path_read(event, args)
+                if path is not None:
+                    reader(path)
 
 
 def _path_read(event: str, args: tuple[Any, ...]) -> str | None:
@@ -47,7 +48,12 @@ def _path_read(event: str, args: tuple[Any, ...]) -> str | None:
         path = os.curdir
     if isinstance(path, bytes):
         path = os.fsdecode(path)
-    return os.path.abspath(path) if isinstance(path, str) else None
+    if not isinstance(path, str):
+        return None
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the working directory is gone
+        return None
 
 
 def _is_read(args: tuple[Any, ...]) -> bool:

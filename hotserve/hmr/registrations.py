@@ -250,8 +250,9 @@ class Journal:
 
 
 def _attributes(namespace: Any) -> dict[str, Any]:
+    # Submodules come first in the test: a package of 500 modules has 500 of them in its namespace.
     return {
         name: value
         for name, value in list(namespace.items())
-        if name[:2] != "__" and type(value) is not ModuleType and name != "_abc_impl"
+        if type(value) is not ModuleType and name[:2] != "__" and name != "_abc_impl"
     }

@@ -45,6 +45,8 @@ class HotResolver:
         self._reported: dict[str, str] = {}
         # An import has failed: the classes that it made are garbage, which the next attempt must not find.
         self._littered = False
+        # Has there been an update? Until then, every import is as whole as in any fresh process.
+        self._updated = False
         # Modules that were imported whole once more since the last change.
         self._retried: set[str] = set()
         self.unload_whole: Callable[[set[str]], bool] | None = None
@@ -104,7 +106,8 @@ class HotResolver:
                 lazy.forget()
 
     def changed(self) -> None:
-        """Something was saved: what failed may be tried whole once more."""
+        """Something is updated: what failed may be tried whole once more."""
+        self._updated = True
         self._retried.clear()
 
     def in_flight(self, names: Iterable[str]) -> int:
@@ -136,7 +139,7 @@ class HotResolver:
         not. Import the boundary's whole tree once more; then report."""
         module = lazy.reference.module
         self._littered = True
-        if module not in self._retried and could_be_partial(error):
+        if self._updated and module not in self._retried and could_be_partial(error):
             self._retried.add(module)
             tree = {name for name in self._graph.with_imports({module}) if name in self._graph.nodes}
             if self.unload_whole is not None and self.unload_whole(self._graph.with_importers(tree)):

@@ -84,7 +84,7 @@ class Tracker:
         self._import, builtins.__import__ = builtins.__import__, self._tracked_import
         self._import_module, importlib.import_module = importlib.import_module, self._tracked_import_module
         sys.meta_path.insert(0, self._finder)
-        reads.listen(self._read)
+        reads.listen(self._listens, self._read)
 
     def uninstall(self) -> None:
         """Leave the import system as it was."""
@@ -336,10 +336,11 @@ class Tracker:
         finally:
             self._local.ours -= 1
 
+    def _listens(self) -> bool:
+        return bool(self._local.executing) and not self._local.ours
+
     def _read(self, file: str) -> None:
         local = self._local
-        if not local.executing or local.ours:
-            return
         with self.on_our_own():
             if not self.is_tracked(file):
                 return

@@ -19,15 +19,17 @@ from importlib.machinery import all_suffixes
 from watchfiles._rust_notify import RustNotify
 
 from hotserve.config import Config
+from hotserve.hmr.doorbell import Doorbell, doorbell
 from hotserve.hmr.kernel import Kernel
 
 # Milliseconds. Between two looks at what inotify reported: 1 costs 1.2 % of a core when idle, and a save 2 ms.
 STEP = 1
 DEBOUNCE = 1_600  # a batch ends when a step brings nothing new; a storm without such a pause ends here
+LULL = 0.4  # with a doorbell, which says at once what comes: a save is complete when nothing follows for so long
 QUIET = 12  # after several files at once (a branch switch, a formatter): until nothing comes for so long
 UNFINISHED = 50  # a file that is empty, gone or does not compile may be half-way through being saved
+ANSWER = 5  # watchfiles has this long to report what the doorbell rang for
 SWEEP = 150  # quiet time after a batch before time stamps are compared
-COMPILED_AHEAD = 8  # files; a branch switch is left to the requests, one module at a time
 PATIENCE = 5.0  # seconds that a git operation may hold its lock
 
 _SUFFIXES = tuple(all_suffixes())
@@ -61,6 +63,7 @@ class Watcher:
         self._folders: dict[str, _Folder] = {}
         self._polling = _polling_is_asked_for()
         self._notify: RustNotify | None = None
+        self._doorbell: Doorbell | None = None
         self._swept = True
         self._sweep_took = 0.0
 
@@ -68,16 +71,22 @@ class Watcher:
         """Watch; returns once the watches stand."""
         self._walk(map(str, self._config.roots()))
         self._notify = self._watch_folders()
+        self._hang_doorbell()
         self._thread = threading.Thread(target=self._run, name="hotserve-watcher", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread. It must not be asleep in Rust code when the interpreter ends."""
         self._stop.set()
+        if self._doorbell is not None:
+            self._doorbell.wake()
         if self._thread is not None:
             self._thread.join(timeout=2)
         if self._notify is not None:
             self._notify.close()
+        if self._doorbell is not None:
+            self._doorbell.close()
+            self._doorbell = None
 
     @property
     def folders(self) -> int:
@@ -102,8 +111,6 @@ class Watcher:
             if paths:
                 for path in paths:
                     self._note(path)
-                    if len(paths) <= COMPILED_AHEAD:
-                        self._kernel.compile_ahead(path)
                 self._deliver(frozenset(paths))
 
     def _until_sweep(self) -> int:
@@ -126,24 +133,39 @@ class Watcher:
     def _next(self, timeout: int) -> set[str] | None:
         """The paths of the next batch that matter; empty after `timeout` ms (0: never), None at the end."""
         while True:
-            assert self._notify is not None
             try:
-                raw = self._notify.watch(DEBOUNCE, STEP, timeout, self._stop)
+                raw = self._listen(timeout)
             except RuntimeError as exc:  # an error in a watched folder: look at everything, and watch anew
                 if self._stop.is_set():
                     return None
                 self._warn(f"the file watcher stumbled ({exc}); all files are compared")
                 self._rewatch()
                 return self._sweep()
-            if raw == "timeout":
-                return set()
-            if isinstance(raw, str):
+            if raw is None:
                 return None
-            paths = {path for _, path in raw if not self._config.is_ignored(path)}
-            if paths:
+            paths = {path for path in raw if not self._config.is_ignored(path)}
+            if paths or (timeout and not raw):
                 return paths
-            timeout = timeout or SWEEP  # an ignored file may have hidden another that was dropped
+            # Ignored files, or nothing at all though the doorbell rang: what was dropped beside them, a sweep finds.
             self._swept = False
+            timeout = timeout or SWEEP
+
+    def _listen(self, timeout: int) -> set[str] | None:
+        """What watchfiles reports next: nothing after `timeout` ms, None at the end."""
+        assert self._notify is not None
+        if self._doorbell is None:
+            raw = self._notify.watch(DEBOUNCE, STEP, timeout, self._stop)
+        else:
+            if not self._doorbell.wait(timeout):
+                return set()
+            end = time.monotonic() + DEBOUNCE / 1000
+            while self._doorbell.rings_again(LULL) and not self._stop.is_set() and time.monotonic() < end:
+                pass  # more is coming
+            # By now watchfiles knows: it need not sleep before it looks.
+            raw = "stop" if self._stop.is_set() else self._notify.watch(DEBOUNCE, 0, ANSWER, self._stop)
+        if isinstance(raw, str):
+            return set() if raw == "timeout" else None
+        return {path for _, path in raw}
 
     def _settled(self, paths: set[str]) -> set[str]:
         """The batch with all that belongs to it: the rest of a burst, of a git operation, of a save half-way."""
@@ -168,6 +190,7 @@ class Watcher:
         return paths
 
     def _is_unfinished(self, path: str) -> bool:
+        """Is this file likely to change again at once? What compiles is compiled ahead, before a request needs it."""
         kernel = self._kernel
         if not kernel.graph.names_of(path) or not kernel.sources.changed(path):
             return False
@@ -233,7 +256,13 @@ class Watcher:
         old, self._notify = self._notify, self._watch_folders()
         if old is not None:
             old.close()
+        self._hang_doorbell()
         self._swept = False
+
+    def _hang_doorbell(self) -> None:
+        old, self._doorbell = self._doorbell, None if self._polling else doorbell(self._folders)
+        if old is not None:
+            old.close()
 
     def _watch_folders(self) -> RustNotify:
         folders = sorted(self._folders)
