@@ -12,4 +12,6 @@ from hotserve.hot import hot
 from hotserve.middleware import Middleware
 from hotserve.routing import Mount, Route, WebSocketRoute
 
+__version__ = "0.1.0"
+
 __all__ = ["Middleware", "Mount", "Route", "WebSocketRoute", "hot", "lazy"]

@@ -9,7 +9,7 @@ spaces. uvicorn's UVICORN_* variables are not read.
 from __future__ import annotations
 
 import copy
-import importlib.metadata
+import importlib
 import os
 import platform
 import sys
@@ -22,7 +22,7 @@ from click.core import ParameterSource
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.main import main as uvicorn_command
 
-from hotserve import config
+from hotserve import __version__, config
 from hotserve.errors import ConfigError, HotserveError, ImportFailed, InvalidReference
 from hotserve.pyproject import Given
 from hotserve.reference import Reference
@@ -180,7 +180,7 @@ def _print_cause(error: ImportFailed) -> None:
 def _print_versions(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    click.echo(f"hotserve {_version('hotserve')}")
+    click.echo(f"hotserve {__version__}")
     click.echo(f"Python {platform.python_version()} ({platform.python_implementation()})")
     for package in ("uvicorn", "starlette", "watchfiles"):
         click.echo(f"{package} {_version(package)}")
@@ -188,6 +188,8 @@ def _print_versions(ctx: click.Context, param: click.Parameter, value: bool) -> 
 
 
 def _version(package: str) -> str:
+    import importlib.metadata  # 15 ms that only this option is worth
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.main import main as uvicorn_command
 
-from hotserve import cli
+from hotserve import __version__, cli
 from hotserve.config import Config
 from hotserve.errors import HotserveError, ImportFailed
 from hotserve.reference import Reference
@@ -344,7 +344,7 @@ def test_version_names_what_a_bug_report_needs(tmp_path: Path) -> None:
     ended = process("--version", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
-    assert lines[0].startswith("hotserve ")
+    assert lines[0] == f"hotserve {__version__}"
     assert lines[1] == f"Python {platform.python_version()} ({platform.python_implementation()})"
     assert lines[2:] == [
         f"{package} {importlib.metadata.version(package)}" for package in ("uvicorn", "starlette", "watchfiles")
@@ -359,7 +359,7 @@ def test_an_uninstalled_package_is_named_in_version(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     lines = hotserve("--version").output.splitlines()
-    assert (lines[0], lines[-1]) == ("hotserve 1.2.3", "watchfiles (not installed)")
+    assert (lines[0], lines[-1]) == (f"hotserve {__version__}", "watchfiles (not installed)")
 
 
 # --- help ---

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import time
@@ -12,6 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.config import LOG_LEVELS
 
+from hotserve import __version__
 from hotserve import reference as references
 from hotserve.browser.error_page import ErrorPage
 from hotserve.config import Config
@@ -153,7 +153,7 @@ class _HotServer:
             self._console.restarted(self._handover.reason, self._handover.age())
         else:
             self._console.banner(
-                _version(),
+                __version__,
                 sockets.url_of(self._listeners, self._options),
                 time.time() - _process_start(),
                 len(self._kernel.boundaries()),
@@ -210,19 +210,16 @@ def _lifespan_of(options: dict[str, Any]) -> Mode:
     return "on" if mode == "on" else "off" if mode == "off" else "auto"
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("hotserve")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
-
-
 def _process_start() -> float:
-    """When this process began, in seconds since the epoch; where the system does not say, when this was imported."""
+    """When this process began, in seconds since the epoch; where the system does not say, when this was imported.
+
+    A process that was something else before (a shell script that ended with `exec`) began long before that.
+    """
     try:
         with open("/proc/self/stat", encoding="ascii", errors="replace") as stat:
             # Field 22, counted after the command's name, which is in parentheses and may contain spaces: proc(5).
             ticks = int(stat.read().rpartition(")")[2].split()[19])
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+        began = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+        return began if _IMPORTED_AT - began < 1 else _IMPORTED_AT
     except (OSError, ValueError, IndexError, AttributeError):
         return _IMPORTED_AT

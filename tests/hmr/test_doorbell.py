@@ -32,7 +32,12 @@ def test_it_rings_for_what_happens_in_a_watched_folder_only(tmp_path: Path) -> N
 def test_waking_it_ends_a_wait_without_limit(tmp_path: Path) -> None:
     bell = Doorbell([str(tmp_path)])
     woken = threading.Event()
-    thread = threading.Thread(target=lambda: (bell.wait(0), woken.set()))
+
+    def wait() -> None:
+        bell.wait(0)
+        woken.set()
+
+    thread = threading.Thread(target=wait)
     thread.start()
     bell.wake()
     assert woken.wait(10)
