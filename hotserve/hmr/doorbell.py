@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import select
+import struct
 import sys
 import time
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ from typing import Any
 _IN_MODIFY, _IN_ATTRIB, _IN_CLOSE_WRITE = 0x2, 0x4, 0x8
 _IN_MOVED, _IN_CREATE, _IN_DELETE, _IN_SELF = 0xC0, 0x100, 0x200, 0xC00
 _EVENTS = _IN_MODIFY | _IN_ATTRIB | _IN_CLOSE_WRITE | _IN_MOVED | _IN_CREATE | _IN_DELETE | _IN_SELF
+# struct inotify_event: watch descriptor, mask, cookie, length of the name that follows.
+_HEAD = struct.Struct("iIII")
 
 
 class Doorbell:
@@ -33,32 +36,41 @@ class Doorbell:
         self._poll = select.poll()
         self._poll.register(self._inotify, select.POLLIN)
         self._poll.register(self._woken, select.POLLIN)
+        # Folders by their watch descriptors.
+        self._folders: dict[int, str] = {}
         try:
             for folder in folders:
-                if libc.inotify_add_watch(self._inotify, os.fsencode(folder), _EVENTS) < 0 and os.path.isdir(folder):
+                watch = libc.inotify_add_watch(self._inotify, os.fsencode(folder), _EVENTS)
+                if watch < 0 and os.path.isdir(folder):
                     raise OSError(ctypes.get_errno(), "inotify_add_watch", folder)
+                self._folders[watch] = folder
         except OSError:
             self.close()
             raise
 
-    def wait(self, timeout: int) -> bool:
-        """Sleep until it rings, `wake` is called or `timeout` milliseconds have passed (0: no limit). Did it ring?"""
-        if not self._poll.poll(timeout or None):
-            return False
-        self._drain()
-        return True
+    def wait(self, timeout: int) -> set[str] | None:
+        """Sleep until it rings, `wake` is called or `timeout` milliseconds have passed (0: no limit).
 
-    def rings_again(self, milliseconds: float) -> bool:
-        """Sleep for some milliseconds. Did it ring meanwhile?"""
+        The paths for which it rang; None if it did not ring.
+        """
+        return self._heard() if self._poll.poll(timeout or None) else None
+
+    def rings_again(self, milliseconds: float) -> set[str]:
+        """Sleep for some milliseconds. The paths for which it rang meanwhile."""
         time.sleep(milliseconds / 1000)  # poll(2) knows whole milliseconds only
-        return self._drain()
+        return self._heard()
 
-    def _drain(self) -> bool:
-        rang = False
+    def _heard(self) -> set[str]:
+        paths: set[str] = set()
         with contextlib.suppress(BlockingIOError):
-            while os.read(self._inotify, 1 << 16):
-                rang = True
-        return rang
+            while data := os.read(self._inotify, 1 << 16):
+                offset = 0
+                while offset < len(data):
+                    watch, _, _, length = _HEAD.unpack_from(data, offset)
+                    offset += _HEAD.size + length
+                    name = data[offset - length : offset].rstrip(b"\0")
+                    paths.add(os.path.join(self._folders.get(watch, ""), os.fsdecode(name)))
+        return paths
 
     def wake(self) -> None:
         """End every `wait` from now on. From any thread."""

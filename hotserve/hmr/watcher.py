@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
+from typing import Protocol
 
 from watchfiles._rust_notify import RustNotify
 
@@ -35,6 +36,19 @@ PATIENCE = 5.0  # seconds that a git operation may hold its lock
 _SUFFIXES = tuple(all_suffixes())
 
 
+class Receiver(Protocol):
+    """Who is told of saves, in the watcher's thread."""
+
+    def announce(self) -> None:
+        """Something was saved just now; what it was is found out in a moment."""
+
+    def retract(self) -> None:
+        """It was nothing that matters."""
+
+    def deliver(self, paths: frozenset[str]) -> None:
+        """These absolute paths may have changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Folder:
     """A watched folder as it was when last listed."""
@@ -50,13 +64,14 @@ class Watcher:
         self,
         config: Config,
         kernel: Kernel,
-        deliver: Callable[[frozenset[str]], None],
+        receiver: Receiver,
         warn: Callable[[str], None],
     ) -> None:
-        """deliver: called in the watcher's thread with absolute paths. warn: says a line to the person."""
+        """warn: says a line to the person."""
         self._config = config
         self._kernel = kernel
-        self._deliver = deliver
+        self._receiver = receiver
+        self._announced = False
         self._warn = warn
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -111,7 +126,10 @@ class Watcher:
             if paths:
                 for path in paths:
                     self._note(path)
-                self._deliver(frozenset(paths))
+                self._receiver.deliver(frozenset(paths))
+            elif self._announced:
+                self._receiver.retract()
+            self._announced = False
 
     def _until_sweep(self) -> int:
         """Milliseconds until time stamps are compared next; 0: not before the next event.
@@ -156,8 +174,10 @@ class Watcher:
         if self._doorbell is None:
             raw = self._notify.watch(DEBOUNCE, STEP, timeout, self._stop)
         else:
-            if not self._doorbell.wait(timeout):
+            paths = self._doorbell.wait(timeout)
+            if paths is None:
                 return set()
+            self._announce_if_it_matters(paths)
             end = time.monotonic() + DEBOUNCE / 1000
             while self._doorbell.rings_again(LULL) and not self._stop.is_set() and time.monotonic() < end:
                 pass  # more is coming
@@ -166,6 +186,17 @@ class Watcher:
         if isinstance(raw, str):
             return set() if raw == "timeout" else None
         return {path for _, path in raw}
+
+    def _announce_if_it_matters(self, paths: set[str]) -> None:
+        """Requests that come from now on wait until it is known what was saved, if it is a file that modules use."""
+        graph = self._kernel.graph
+        if not self._announced and any(
+            path.endswith(".py") or graph.names_of(path) or graph.readers_of(path)
+            for path in paths
+            if not self._config.is_ignored(path)
+        ):
+            self._announced = True
+            self._receiver.announce()
 
     def _settled(self, paths: set[str]) -> set[str]:
         """The batch with all that belongs to it: the rest of a burst, of a git operation, of a save half-way."""

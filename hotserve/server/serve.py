@@ -121,7 +121,7 @@ class _HotServer:
         """Serve until the end. The exit code."""
         self._kernel.install()
         # Before the first import, so that no save is missed that comes while the application is imported.
-        watcher = Watcher(self._config, self._kernel, self._updates.deliver, self._console.warn)
+        watcher = Watcher(self._config, self._kernel, self._updates, self._console.warn)
         watcher.start()
         try:
             self._dev_app.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -15,6 +16,10 @@ from hotserve.server.dev_app import DevApp
 from hotserve.terminal.console import Console
 
 logger = logging.getLogger("uvicorn.error")
+
+# Seconds that requests wait for a save that was announced. One that takes longer (a branch switch) is served when it is
+# complete; until then the old code answers.
+PATIENCE = 0.25
 
 
 class Updates:
@@ -35,17 +40,22 @@ class Updates:
         self._pending: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        # Holds requests from the announcement of a save until it is carried out.
+        self._announced: contextlib.ExitStack | None = None
 
     def deliver(self, paths: frozenset[str]) -> None:
         """Absolute paths that may have changed. From any thread; kept until `begin`."""
         with self._lock:
             self._pending |= paths
-            loop = self._loop
-        if loop is not None:
-            try:
-                loop.call_soon_threadsafe(self._wake)
-            except RuntimeError:
-                return  # the loop was closed: the process ends
+        self._call(self._wake)
+
+    def announce(self) -> None:
+        """A save was seen, and will be delivered or retracted in a moment: requests wait. From any thread."""
+        self._call(self._hold)
+
+    def retract(self) -> None:
+        """What was announced does not matter. From any thread."""
+        self._call(self._let_go)
 
     def begin(self) -> None:
         """The event loop runs: carry out what came so far, and what comes from now on."""
@@ -59,6 +69,25 @@ class Updates:
         """Carry out nothing more."""
         with self._lock:
             self._loop = None
+
+    def _call(self, function: Callable[[], None]) -> None:
+        with self._lock:
+            loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: the process ends
+                loop.call_soon_threadsafe(function)
+
+    def _hold(self) -> None:
+        if self._announced is None:
+            self._announced = contextlib.ExitStack()
+            self._announced.enter_context(self._dev_app.held())
+            expiry = asyncio.get_running_loop().call_later(PATIENCE, self._let_go)
+            self._announced.callback(expiry.cancel)
+
+    def _let_go(self) -> None:
+        announced, self._announced = self._announced, None
+        if announced is not None:
+            announced.close()
 
     def _wake(self) -> None:
         # An update that is under way takes what has come meanwhile when it has finished: see _run.
@@ -82,6 +111,7 @@ class Updates:
             self._restart(f"an update failed ({type(exc).__name__})")
         finally:
             self._task = None
+            self._let_go()
         # Delivered between the last look and here.
         if self._pending:
             self._wake()

@@ -32,7 +32,17 @@ class Watched:
         config = Config(root=project.root, pyproject=None, app_dir=project.root, ignore=ignore)
         project._kernel = Kernel(config)
         project._kernel.install()
-        self.watcher = Watcher(config, project._kernel, self.batches.put, self.warnings.append)
+        self.announced: queue.Queue[str] = queue.Queue()
+        self.watcher = Watcher(config, project._kernel, self, self.warnings.append)
+
+    def announce(self) -> None:
+        self.announced.put("announced")
+
+    def retract(self) -> None:
+        self.announced.put("retracted")
+
+    def deliver(self, paths: frozenset[str]) -> None:
+        self.batches.put(paths)
 
     def expect(self, *names: str) -> set[str]:
         """Wait until all of these were delivered; returns all that was."""
@@ -64,6 +74,24 @@ def test_a_save_in_place_is_delivered(project: Project, watched: Callable[..., W
     watch = watched()
     project.write("app.py", "x = 2")
     assert watch.expect("app.py") == {"app.py"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="inotify is Linux's")
+def test_a_save_that_matters_is_announced_before_it_is_delivered(
+    project: Project, watched: Callable[..., Watched]
+) -> None:
+    file = project.write("app.py", "routes = 1")
+    watch = watched()
+    project.start()
+    project.write("notes.txt", "x")
+    watch.expect("notes.txt")
+    assert watch.announced.empty()
+    project.write("app.py", "routes = 2")
+    assert watch.announced.get(timeout=DEADLINE) == "announced"
+    watch.expect("app.py")
+    assert watch.announced.empty()
+    os.chmod(file, 0o600)  # rings, and is reported; nothing has changed, which is for the plan to say
+    assert watch.announced.get(timeout=DEADLINE) == "announced"
 
 
 def test_an_atomic_save_is_delivered(project: Project, watched: Callable[..., Watched]) -> None:
@@ -262,7 +290,10 @@ def test_the_watch_limit_is_said_loudly_and_polling_takes_over(project: Project)
         root = Path({str(project.root)!r})
         config = Config(root=root, pyproject=None, app_dir=root)
         batches = queue.Queue()
-        watcher = Watcher(config, Kernel(config), batches.put, print)
+        class Receiver:
+            announce = retract = staticmethod(lambda: None)
+            deliver = staticmethod(batches.put)
+        watcher = Watcher(config, Kernel(config), Receiver(), print)
         watcher.start()
         for number in range(100):  # the poller may still be taking stock when the first change comes
             os.utime(root / "d7" / "mod.py", (number, 2_000_000_000 + number))
