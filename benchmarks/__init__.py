@@ -1,0 +1,1 @@
+"""Benchmarks of hotserve beside uvicorn: `python -m benchmarks` runs all, `python -m benchmarks.latency` one."""
