@@ -207,7 +207,7 @@ def _module_not_found(reference: Reference, owner: str, exc: ModuleNotFoundError
     siblings = [info.name for info in pkgutil.iter_modules(None if not parent else list(path or ()))]
     close = difflib.get_close_matches(last, siblings, n=1, cutoff=0.5)
     hint = f" Did you mean {(parent + '.' if parent else '') + close[0]!r}?" if close else ""
-    where = f" (looked in {', '.join(path)})" if path else ""
+    where = f" (looked in {', '.join(dict.fromkeys(path))})" if path else ""
     text = f"{_prefix(reference, owner)}: no module named {missing!r}.{hint}{where}"
     return ModuleNotFound(text, reference=str(reference), owner=owner, file=_file_of(parent))
 

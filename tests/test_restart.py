@@ -353,3 +353,58 @@ def test_a_burst_of_changes_that_restart_is_served_by_the_last_of_them(project: 
             project.write("app.py", app.replace("number 0", f"number {number}"))
         server.wait_for_text("number 10")
         assert len(project.path("boots").read_text().split()) <= 11
+
+
+# -- what a successor could not start with -----------------------------------------------------------------------------
+
+PAGE = "from starlette.responses import PlainTextResponse\nasync def index(request): return PlainTextResponse('one')\n"
+
+
+def test_a_restart_waits_until_a_broken_pyproject_is_mended(project: Project) -> None:
+    project.write("pyproject.toml", "[tool.hotserve]\nrestart = []\n")
+    project.write("page.py", PAGE)
+    project.write("app.py", "from hotserve import Route\nroutes = [Route('/', 'page:index')]\n")
+    with project.serve("app:routes", "--hmr") as server:
+        assert server.get("/").text == "one"
+        project.write("pyproject.toml", "[tool.hotserve\n")
+        server.wait_for_line("The settings in force stay")
+        project.edit("app.py", "routes =", "\nroutes =")
+        server.wait_for(lambda: server.get("/").status_code == 500)
+        assert "pyproject.toml" in server.get("/").text
+        project.write("pyproject.toml", "[tool.hotserve]\nrestart = []\n")
+        server.wait_for(lambda: server.get("/").text == "one")
+        server.wait_for_line(r"restart +app\.py changed")
+
+
+def test_an_env_file_that_is_gone_for_a_moment_ends_nothing(project: Project) -> None:
+    project.write(".env", "A=1\n")
+    project.write("page.py", PAGE)
+    project.write("app.py", "from hotserve import Route\nroutes = [Route('/', 'page:index')]\n")
+    with project.serve("app:routes", "--hmr", "--env-file", ".env") as server:
+        assert server.get("/").text == "one"
+        project.rename(".env", "aside")
+        server.wait_for(lambda: server.get("/").status_code == 500)
+        assert "--env-file '.env': there is no such file" in server.get("/").text
+        project.rename("aside", ".env")
+        server.wait_for(lambda: server.get("/").text == "one")
+
+
+def test_the_address_is_said_by_the_successor_when_the_first_process_did_not_get_there(project: Project) -> None:
+    project.write(".env", "A=1\n")
+    project.write(
+        "app.py",
+        """
+        import pathlib
+        if not pathlib.Path("seen").exists():
+            pathlib.Path("seen").touch()
+            pathlib.Path(".env").write_text("A=2")
+            import time
+            time.sleep(0.5)
+        from hotserve import Route
+        routes = [Route("/", "page:index")]
+        """,
+    )
+    project.write("page.py", PAGE)
+    with project.serve("app:routes", "--hmr") as server:
+        server.wait_for_line(r"restart +\.env changed")
+        assert server.get("/").text == "one"

@@ -247,7 +247,7 @@ class Harness:
         self.dev_app.broken = broken
         self.stream = io.StringIO()
         self.restarts: list[str] = []
-        self.updates = Updates(kernel, self.dev_app, Console(self.stream), self.restarts.append)
+        self.updates = Updates(kernel, self.dev_app, Console(self.stream), self.restarts.append, lambda: None)
 
     async def idle(self) -> None:
         """Until nothing is under way."""

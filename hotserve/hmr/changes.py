@@ -35,8 +35,17 @@ class Changes:
     unloaded: tuple[str, ...] = ()
 
 
-def examine(paths: Collection[str], graph: ModuleGraph, sources: Sources, config: Config) -> Changes:
-    """Look at each path and say what has really changed. A file with the content that was taken has not."""
+def examine(
+    paths: Collection[str],
+    graph: ModuleGraph,
+    sources: Sources,
+    config: Config,
+    before: Collection[str] = frozenset(),
+) -> Changes:
+    """Look at each path and say what has really changed. A file with the content that was taken has not.
+
+    before: modules that were loaded before anything of the project; no file of the project can take their place
+    """
     files: list[str] = []
     modules: set[str] = set()
     names: set[str] = set()
@@ -56,7 +65,8 @@ def examine(paths: Collection[str], graph: ModuleGraph, sources: Sources, config
         changed = bool(own or readers) and sources.changed(path)
         affected = set(readers) if changed else set()
         folder = os.path.dirname(path)
-        if graph.readers_of(folder) and sources.changed(folder):
+        listed = not changed and not sources.known(path) and bool(graph.readers_of(folder)) and sources.changed(folder)
+        if listed:
             affected |= set(graph.readers_of(folder))
         exists = os.path.lexists(path)
         if own and changed:
@@ -70,7 +80,7 @@ def examine(paths: Collection[str], graph: ModuleGraph, sources: Sources, config
                 structural = True
                 names |= appeared
                 affected |= replaced
-            if shadowed:
+            if shadowed and shadowed not in before:
                 restart = restart or f"{config.display(path)} takes the place of the loaded module {shadowed}"
             if not (affected or appeared or shadowed) and path.endswith(".py") and exists:
                 unloaded.append(path)

@@ -11,6 +11,7 @@ waits for those.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class Kernel:
         """failed: makes the application that answers for a reference that cannot be loaded."""
         self.config = config
         self.graph = ModuleGraph()
-        self.sources = Sources()
+        self.sources = Sources(config.is_ignored)
         self.tracker = Tracker(
             self.graph, self.sources, config.is_tracked, self._is_declared_boundary, frozenset(self._barriers())
         )
@@ -70,6 +71,7 @@ class Kernel:
         self.resolver.unload_whole = self._unload_whole
         self.resolver.on_failure = self._failed_to_load
         self._application: Reference | None = None
+        self._before: frozenset[str] = frozenset()
         self._settings = self._read_settings()
         self._updates = 0
         # A reference cannot be loaded; called once for each distinct failure, with the error (its cause attached).
@@ -84,6 +86,7 @@ class Kernel:
 
     def install(self) -> None:
         """Start to track imports and to resolve references. Nothing of the project may have been imported yet."""
+        self._before = frozenset(sys.modules)
         self.tracker.install()
         reference.use(self.resolver)
         hot.attach(self._updater)
@@ -126,12 +129,13 @@ class Kernel:
             if self._read_settings() != self._settings:
                 shown = self.config.display(str(self.config.pyproject))
                 return Restart((shown,), f"{shown} changed ([tool.hotserve])")
-        changes = changes_of.examine(paths, self.graph, self.sources, self.config)
+        changes = changes_of.examine(paths, self.graph, self.sources, self.config, self._before)
         return plan(
             self.graph,
             changes,
             boundaries=self.resolver.imported,
             display=self.config.display,
+            application=self._application.module if self._application is not None else "",
             coupled=self._coupled,
         )
 
@@ -239,7 +243,11 @@ class Kernel:
             f"{lazy.reference} could be imported by a fresh process, though not here ({type(error.__cause__).__name__})"
         )
 
+        asked = self._updates
+
         def can_load() -> None:
+            if asked != self._updates:
+                return  # it may have answered for files that this process had not seen
             if self.on_phantom is not None and self.resolver.is_failing(lazy):
                 self.on_phantom(text)
 

@@ -76,12 +76,14 @@ def plan(
     *,
     boundaries: Collection[str],
     display: Callable[[str], str],
+    application: str = "app",
     coupled: Callable[[set[str]], set[str]] = lambda stale: set(),
 ) -> Update | None:
     """The cheapest update that keeps hot equal to cold, and why.
 
     boundaries:  the modules reached through the resolver so far
     display:     an absolute file as people see it
+    application: the application module
     coupled:     modules that must go stale together with these, though no import says so
     """
     changed = tuple(display(file) for file in changes.files)
@@ -97,7 +99,7 @@ def plan(
         if node.held_by is not None:
             return Restart(changed, f"{_some(changed)} changed, and {name} is held by {node.held_by}")
     if APPLICATION in stale:
-        return _app_swap(graph, changes, changed, stale, set(boundaries), display)
+        return _app_swap(graph, changes, changed, stale, set(boundaries), display, application)
     packages = {name for name in stale if name in graph.nodes and graph.nodes[name].package}
     below = graph.with_importers(set().union(*map(graph.below, packages)) - stale) if packages else set()
     reimport = tuple(sorted(packages)) if APPLICATION in below else ()
@@ -126,10 +128,14 @@ def _app_swap(
     stale: set[str],
     boundaries: set[str],
     display: Callable[[str], str],
+    application: str,
 ) -> AppSwap:
     chain = graph.chain(APPLICATION, changes.modules | changes.names)[1:]
     if len(chain) < 2:
-        reason = f"{_some(changed)} changed (application module)"
+        why = "application module"
+        if chain and chain[0] != application and not application.startswith(chain[0] + "."):
+            why = "used by the application itself: no `boundaries` glob matches it, or it was loaded at startup"
+        reason = f"{_some(changed)} changed ({why})"
     else:
         path = " → ".join(display(graph.nodes[name].file) if name in graph.nodes else name for name in chain)
         eager = [name for name in chain[1:] if name in boundaries]

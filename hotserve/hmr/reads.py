@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-# Called with the absolute path that was opened for reading, or the folder that was listed.
-Reader = Callable[[str], None]
+# Called with the absolute path that was opened for reading, or that of a folder that was listed (True).
+Reader = Callable[[str, bool], None]
 
 # An audit hook cannot be removed, so there is one for all, asleep while nobody listens: (listens now?, reader).
 _readers: list[tuple[Callable[[], bool], Reader]] = []
@@ -36,7 +36,7 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
             if listening():
                 path = _path_read(event, args)
                 if path is not None:
-                    reader(path)
+                    reader(path, event != "open")
 
 
 def _path_read(event: str, args: tuple[Any, ...]) -> str | None:

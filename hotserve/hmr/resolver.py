@@ -43,6 +43,8 @@ class HotResolver:
         self._in_flight: dict[str, list[list[int]]] = {}
         # Failures that were reported, so that each is reported once.   {"controllers.users:index": "…"}
         self._reported: dict[str, str] = {}
+        # What these came from, since the last update.   {("division by zero", "/project/services/users.py")}
+        self._causes: set[tuple[str, str | None]] = set()
         # An import has failed: the classes that it made are garbage, which the next attempt must not find.
         self._littered = False
         # Has there been an update? Until then, every import is as whole as in any fresh process.
@@ -109,6 +111,7 @@ class HotResolver:
         """Something is updated: what failed may be tried whole once more."""
         self._updated = True
         self._retried.clear()
+        self._causes.clear()
 
     def in_flight(self, names: Iterable[str]) -> int:
         """How many requests, WebSockets and streams these modules are serving now, in whatever version."""
@@ -149,7 +152,10 @@ class HotResolver:
                     error = again
         if self._reported.get(str(lazy.reference)) != str(error):
             self._reported[str(lazy.reference)] = str(error)
-            if self.on_failure is not None:
+            # One broken module is one failure, however many references need it.
+            cause = (str(error.__cause__), error.file) if isinstance(error, ImportFailed) else (str(error), None)
+            if self.on_failure is not None and cause not in self._causes:
+                self._causes.add(cause)
                 self.on_failure(lazy, error)
         raise error
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import stat
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from types import CodeType
 from typing import Final
 
 MISSING: Final = b"missing"
+_TRANSIENT = ("~", ".tmp", ".swp", ".log", ".pid", ".lock", ".db", ".sqlite", ".sqlite3", "-journal", "-wal", "-shm")
 _LARGE = 4_000_000  # bytes; beyond, a data file is told by its size and time instead of its content
 
 # What finds objects that nothing refers to any more, as long as they were not collected.
@@ -27,7 +30,9 @@ Stamp = tuple[int, int, int]  # st_mtime_ns, st_size, st_ino
 class Sources:
     """Digests of what was taken from each file, and the code objects compiled from them."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_ignored: Callable[[str], bool]) -> None:
+        """is_ignored: is this path none of the project's business, so that it does not count in its folder?"""
+        self._is_ignored = is_ignored
         # What a file held when it was last taken.   {"/project/app.py": b"\x8f…"}
         self._taken: dict[str, bytes] = {}
         # Its time stamp just before: where to look for events that were lost.
@@ -60,7 +65,7 @@ class Sources:
     def take(self, file: str) -> None:
         """Remember what a data file or folder holds now."""
         self._stamps[file] = _stamp(file)
-        self._taken[file] = _content(file)
+        self._taken[file] = self._content(file)
 
     def exists(self, file: str) -> bool:
         """Is the file there now?"""
@@ -72,7 +77,7 @@ class Sources:
 
     def changed(self, file: str) -> bool:
         """Does the file differ from what was taken from it?"""
-        return self._taken.get(file) != _content(file)
+        return self._taken.get(file) != self._content(file)
 
     def suspicious(self, file: str) -> bool:
         """Has the time stamp moved since the file was taken, so that `changed` is worth asking? Updates the stamp."""
@@ -93,6 +98,22 @@ class Sources:
         """
         if self._observers:
             gc.collect()
+
+    def _content(self, file: str) -> bytes:
+        """A digest of what a file holds, or of the names in a folder; MISSING where there is nothing to read."""
+        try:
+            status = os.stat(file)
+            if stat.S_ISDIR(status.st_mode):
+                names = [name for name in os.listdir(file) if not _is_transient(name)]
+                kept = sorted(name for name in names if not self._is_ignored(os.path.join(file, name)))
+                return _digest("\0".join(kept).encode("utf-8", "replace"))
+            if not stat.S_ISREG(status.st_mode):
+                return MISSING  # reading a pipe would wait for its writer
+            if status.st_size > _LARGE and file not in self._code:
+                return repr((status.st_mtime_ns, status.st_size)).encode()
+            return _digest(_read(file))
+        except OSError:
+            return MISSING
 
     def _compiled(self, name: str, file: str, data: bytes, digest: bytes) -> CodeType:
         known = self._code.get(file)
@@ -118,19 +139,9 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def _content(file: str) -> bytes:
-    """A digest of what a file holds, or of the names in a folder; MISSING where there is nothing to read."""
-    try:
-        status = os.stat(file)
-        if os.path.isdir(file):
-            return _digest(
-                "\0".join(sorted(n for n in os.listdir(file) if n != "__pycache__")).encode("utf-8", "replace")
-            )
-        if status.st_size > _LARGE and not file.endswith(".py"):
-            return repr((status.st_mtime_ns, status.st_size)).encode()
-        return _digest(_read(file))
-    except OSError:
-        return MISSING
+def _is_transient(name: str) -> bool:
+    """Files that come and go beside a program's own: an editor's, a database's, logs."""
+    return name.startswith((".", "#")) or name.endswith(_TRANSIENT)
 
 
 def _names(code: CodeType) -> set[str]:

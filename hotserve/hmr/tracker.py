@@ -339,7 +339,7 @@ class Tracker:
     def _listens(self) -> bool:
         return bool(self._local.executing) and not self._local.ours
 
-    def _read(self, file: str) -> None:
+    def _read(self, file: str, is_listing: bool) -> None:
         local = self._local
         with self.on_our_own():
             if not self.is_tracked(file):
@@ -350,11 +350,18 @@ class Tracker:
             while frame is not None:
                 name = frame.f_globals.get("__name__")
                 if name in self.graph.nodes:
+                    is_listing = False
                     self.graph.read(name, file)
                     if name == innermost and frame.f_code.co_name == "<module>":
                         return
+                elif is_listing and not str(name).startswith(_LISTERS):
+                    return  # a library looks around for itself: importlib.metadata lists every folder on sys.path
                 frame = frame.f_back
             self.graph.read(innermost, file)
+
+
+# What lists a folder on behalf of its caller.
+_LISTERS = ("os", "pathlib", "glob", "pkgutil", "hotserve.hmr")
 
 
 class _Held:

@@ -161,12 +161,15 @@ class Watcher:
                 return self._sweep()
             if raw is None:
                 return None
-            paths = {path for path in raw if not self._config.is_ignored(path)}
+            paths = {path for path in raw if self._matters(path)}
             if paths or (timeout and not raw):
                 return paths
             # Ignored files, or nothing at all though the doorbell rang: what was dropped beside them, a sweep finds.
             self._swept = False
             timeout = timeout or SWEEP
+
+    def _matters(self, path: str) -> bool:
+        return path == str(self._config.pyproject) or not self._config.is_ignored(path)
 
     def _listen(self, timeout: int) -> set[str] | None:
         """What watchfiles reports next: nothing after `timeout` ms, None at the end."""

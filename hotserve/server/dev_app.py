@@ -92,6 +92,11 @@ class DevApp:
         except Exception as exc:
             self._load_error = exc
 
+    def show(self, error: BaseException) -> None:
+        """Answer with the error page from now on; the application stays as it is, for the restart that is to come."""
+        self.broken = True
+        self._app = self._failed(error)
+
     def give_up(self) -> None:
         """Stop waiting for a startup that hangs: the process is to end or to be replaced."""
         self._given_up = True

@@ -59,7 +59,9 @@ class DevServer(uvicorn.Server):
         listeners: list[socket.socket],
         on_loop: Callable[[], None],
         on_started: Callable[[], None],
+        announced: bool,
     ) -> None:
+        """announced: has a process before this one said the address?"""
         super().__init__(config)
         self.failure: str | None = None
         self._dev_app = dev_app
@@ -75,6 +77,8 @@ class DevServer(uvicorn.Server):
         self._woken = asyncio.Event()
         self._forced = asyncio.Event()
         self._handover: Handover | None = None
+        # Has the address been said, by this process or one before it?
+        self._announced = announced
         self._drain: drain.Drain | None = None
         self._interrupted = False
         self._ended = False
@@ -89,7 +93,7 @@ class DevServer(uvicorn.Server):
         """Replace the process, soon. On the event loop's thread; one restart, however often it is asked for."""
         if self._handover is not None or self._interrupted:
             return
-        self._handover = Handover(reason, time.time_ns(), port=self._port(), phantom=phantom)
+        self._handover = Handover(reason, time.time_ns(), port=self._port(), phantom=phantom, announced=self._announced)
         self._dev_app.give_up()
         if self.started and not self._ended:
             # Now, not when the main loop has come to it: what arrives from here on is for the successor.
@@ -145,6 +149,7 @@ class DevServer(uvicorn.Server):
         await self._adopt_connections()
         if self._handover is None and not self._interrupted:
             self._on_started()
+            self._announced = True
 
     async def main_loop(self) -> None:
         """Until a signal or a restart; uvicorn looks for either every 100 ms, here they wake it."""

@@ -35,6 +35,7 @@ class Handover:
     connections: file descriptors of connections that wait for their next request
     port:        the port that was served; needed where sockets cannot be handed over
     phantom:     the error that was the reason, if a fresh interpreter was found to import what this one could not
+    announced:   whether the address was said
     pid:         who the successor is: a child process that inherits the environment by accident is not it
     """
 
@@ -44,6 +45,7 @@ class Handover:
     connections: tuple[int, ...] = ()
     port: int | None = None
     phantom: str | None = None
+    announced: bool = False
     pid: int = field(default_factory=os.getpid)
 
     def age(self) -> float:

@@ -11,10 +11,11 @@ from typing import Any
 import uvicorn
 from uvicorn.config import LOG_LEVELS
 
-from hotserve import __version__
+from hotserve import __version__, pyproject
 from hotserve import reference as references
 from hotserve.browser.error_page import ErrorPage
 from hotserve.config import Config
+from hotserve.errors import ConfigError
 from hotserve.failure import Failure, failure_of
 from hotserve.hmr.kernel import Kernel
 from hotserve.hmr.watcher import Watcher
@@ -102,7 +103,13 @@ class _HotServer:
             self._failed,
         )
         # The updates and the server know each other: a change may restart, and changes wait for the event loop.
-        self._updates = Updates(kernel, self._dev_app, console, lambda reason: self._server.restart(reason))
+        self._updates = Updates(
+            kernel,
+            self._dev_app,
+            console,
+            lambda reason: self._server.restart(reason),
+            lambda: _check_successor(config, options),
+        )
         self._server = DevServer(
             uvicorn.Config(self._dev_app, **_options_for_uvicorn(options)),
             dev_app=self._dev_app,
@@ -113,6 +120,7 @@ class _HotServer:
             # Not only when the application has started: a startup that hangs is interrupted by the next save.
             on_loop=self._updates.begin,
             on_started=self._started,
+            announced=handover is not None and handover.announced,
         )
         if handover is not None:
             self._server.inherit(handover.open_connections())
@@ -151,7 +159,7 @@ class _HotServer:
     def _started(self) -> None:
         if self._handover is not None:
             self._console.restarted(self._handover.reason, self._handover.age())
-        else:
+        if self._handover is None or not self._handover.announced:
             self._console.banner(
                 __version__,
                 sockets.url_of(self._listeners, self._options),
@@ -188,6 +196,18 @@ class _HotServer:
             self._console.warn(f"{reason}; a restart has not helped, the error stays until the next save")
             return
         self._server.restart_soon(reason, phantom=reason)
+
+
+def _check_successor(config: Config, options: dict[str, Any]) -> None:
+    """Raise ConfigError where a process started anew with the same command would not get as far as serving."""
+    if config.pyproject is not None and config.pyproject.exists():
+        list(pyproject.read(config.pyproject))
+    if not os.path.isdir(config.app_dir):
+        raise ConfigError(f"{config.app_dir}: the application's folder is gone; put it back.")
+    for option in ("env_file", "log_config", "ssl_keyfile", "ssl_certfile"):
+        file = options.get(option)
+        if isinstance(file, str) and not os.path.exists(file):
+            raise ConfigError(f"--{option.replace('_', '-')} {file!r}: there is no such file; put it back.")
 
 
 def _console(options: dict[str, Any]) -> Console:

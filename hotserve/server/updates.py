@@ -29,12 +29,23 @@ class Updates:
     changed: whether anything has been delivered to this process so far
     """
 
-    def __init__(self, kernel: Kernel, dev_app: DevApp, console: Console, restart: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        dev_app: DevApp,
+        console: Console,
+        restart: Callable[[str], None],
+        check_successor: Callable[[], None],
+    ) -> None:
+        """check_successor: raises ConfigError where a new process could not even start."""
         self.changed = False
         self._kernel = kernel
         self._dev_app = dev_app
         self._console = console
         self._restart = restart
+        self._check_successor = check_successor
+        # The reason of a restart that waits for the settings to be mended.
+        self._blocked: str | None = None
         self._lock = threading.Lock()
         # What was delivered and is not planned yet; under the lock, since the watcher's thread adds to it.
         self._pending: set[str] = set()
@@ -118,6 +129,9 @@ class Updates:
 
     async def _update(self, paths: set[str]) -> None:
         began = time.perf_counter()
+        if self._blocked is not None:
+            self._replace(self._blocked)
+            return
         try:
             update = self._kernel.plan(paths)
         except ConfigError as exc:
@@ -127,15 +141,26 @@ class Updates:
             case None:
                 return
             case AppSwap() | Restart():
-                self._restart(str(update))
+                self._replace(str(update))
             case HotUpdate() | NotLoaded() if self._dev_app.broken:
                 # Nothing that was loaded is in use: the application is to be tried again as a whole.
-                self._restart(f"{', '.join(update.changed[:3])} changed, and the application could not be started")
+                self._replace(f"{', '.join(update.changed[:3])} changed, and the application could not be started")
             case NotLoaded():
                 self._console.note(str(update))
             case HotUpdate():
                 applied = await self._kernel.apply(update)
                 if applied.restart is not None:
-                    self._restart(applied.restart)
+                    self._replace(applied.restart)
                     return
                 self._console.hot_update(str(update), time.perf_counter() - began, applied.open_connections)
+
+    def _replace(self, reason: str) -> None:
+        """Restart, unless the successor would only fail to start: then the error page answers until that is mended."""
+        try:
+            self._check_successor()
+        except ConfigError as exc:
+            if self._blocked is None:
+                self._dev_app.show(ConfigError(str(exc)))  # where it was raised is of no use to anybody
+            self._blocked = reason
+            return
+        self._restart(reason)
