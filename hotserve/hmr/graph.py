@@ -130,6 +130,12 @@ class ModuleGraph:
         prefix = package + "."
         return {name for name in self.nodes if name.startswith(prefix)}
 
+    def with_packages(self, names: Iterable[str]) -> set[str]:
+        """`names` and the packages around them, which execute before them though nobody imports them by name."""
+        return {
+            ".".join(parts[:count]) for parts in (n.split(".") for n in names) for count in range(1, len(parts) + 1)
+        }
+
     def with_importers(self, names: Iterable[str]) -> set[str]:
         """`names` and all that imports them, directly or not: what goes stale when they change."""
         return _reach(names, self.importers)

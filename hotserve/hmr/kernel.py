@@ -187,13 +187,14 @@ class Kernel:
 
     def _coupled(self, stale: set[str]) -> set[str]:
         """What must go with the stale modules, though it does not import them: modules to which they did what cannot
-        be taken back; modules that only they import and that others would still see; modules with such traces below a
-        stale package, which in a fresh process executes before them."""
+        be taken back; modules that only they import and that others would still see; modules with such traces that lie
+        below a stale package, or are used from there: in a fresh process it executes before them."""
         findable = self.sources.sees_garbage()
         imported = {name for name in self.graph.with_imports(stale) - stale if self._journal.lingers(name, findable)}
         lingering = {name for name in imported if not self._is_in_use(name, stale)}
         for package in [name for name in stale if name in self.graph.nodes and self.graph.nodes[name].package]:
-            lingering |= {name for name in self.graph.below(package) if self._journal.lingers(name, findable)}
+            later = self.graph.with_packages(self.graph.with_imports(self.graph.below(package)))
+            lingering |= {name for name in later if self._journal.lingers(name, findable)}
         return lingering | self._journal.coupled(stale)
 
     def _is_in_use(self, name: str, stale: set[str]) -> bool:
