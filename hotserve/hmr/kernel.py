@@ -263,6 +263,7 @@ class Kernel:
             node = self.graph.nodes.get(name)
             if node is not None and not self.sources.exists(node.file):
                 self.sources.take(node.file)  # nothing: the same content, once back, is a change
+                self.graph.unlink(name)  # what is not there imports nothing
                 hot.drop(name)
 
     def _read_settings(self) -> list[pyproject.Given]:

@@ -310,7 +310,10 @@ class Tracker:
             if each in self.awaited and each not in sys.modules:
                 self._import_module(each)
                 if each not in self.graph.nodes or not self.graph.nodes[each].loaded:
-                    self.awaited.discard(each)  # it has become a namespace package, which executes nothing
+                    # It has become a namespace package, which executes nothing.
+                    self.awaited.discard(each)
+                    for child in _loaded_children(each):
+                        _bind(child)
 
     def _tend_packages(self, absolute: str, fromlist: Sequence[str] | None) -> None:
         """An import passes through packages that were unloaded, or that are executing anew."""

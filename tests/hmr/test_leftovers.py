@@ -215,6 +215,21 @@ def test_a_package_that_failed_runs_again_before_what_lies_below_it(project: Pro
     assert project.ask("ctl.api:index") == 1
 
 
+def test_a_package_without_its_init_file_imports_nothing_any_more(project: Project) -> None:
+    write_all(
+        project,
+        leaf="X = 1",
+        services____init__="import leaf",
+        services__orders="VALUE = 1",
+        page="import services.orders\ndef index(): return services.orders.VALUE",
+    )
+    assert project.ask("page:index") == 1
+    project.save(project.delete("services/__init__.py"))
+    assert project.ask("page:index") == 1
+    assert "services" not in project.kernel.graph.importers("leaf")
+    assert project.ask("page:index") == 1
+
+
 def test_a_star_import_binds_submodules_that_somebody_has_loaded(project: Project) -> None:
     write_all(
         project,

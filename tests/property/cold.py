@@ -124,6 +124,8 @@ def _job(routes: list[tuple[str, Any]], prelude: Prelude, path: str) -> Any:
             ask(routes, name)
         else:
             answer(lambda name=name: importlib.import_module(name).__name__)  # type: ignore[misc]
+    # What failed has left garbage that weak sets show; whether it is collected by now is up to chance in any process.
+    gc.collect()
     return ask(routes, path)
 
 
