@@ -165,10 +165,6 @@ class Kernel:
         names = self.graph.names_of(file)
         return all(self.sources.compile_ahead(name, file) for name in list(names))
 
-    def ready(self) -> bool:
-        """Is no import running in another thread, which an update would have to wait for?"""
-        return not self.tracker.executing_elsewhere()
-
     def boundaries(self) -> list[str]:
         """The modules that references name."""
         return self.resolver.declared()

@@ -12,6 +12,18 @@ from hotserve.errors import AttributeNotFound, ImportFailed, ModuleNotFound
 from hotserve.hmr.plan import AppSwap, HotUpdate, NotLoaded
 from tests.hmr.conftest import Project
 
+# Refuses a second registration, and keeps the first where the journal cannot see it: in a closure.
+REFUSING_REGISTRY = """
+def make():
+    seen = set()
+    def register(name):
+        if name in seen:
+            raise ValueError(f"{name} is registered already")
+        seen.add(name)
+    return register
+register = make()
+"""
+
 
 def test_a_change_stops_at_the_boundary(project: Project) -> None:
     project.write("leaf.py", "VALUE = 1")
@@ -140,19 +152,7 @@ def test_a_missing_module_a_missing_name_and_a_failing_import_are_told_apart(pro
 
 def test_a_partial_import_that_fails_is_repeated_whole(project: Project) -> None:
     """`registry` is fresh and refuses a second registration: something that the journal cannot see (a closure)."""
-    project.write(
-        "registry.py",
-        """
-        def make():
-            seen = set()
-            def register(name):
-                if name in seen:
-                    raise ValueError(f"{name} is registered already")
-                seen.add(name)
-            return register
-        register = make()
-        """,
-    )
+    project.write("registry.py", REFUSING_REGISTRY)
     project.write("page.py", "import registry\nregistry.register('page')\nVALUE = 1\ndef index():\n    return VALUE")
     project.write("app.py", "routes = []")
     project.start()
@@ -179,19 +179,7 @@ def test_a_phantom_error_is_found_out_by_a_fresh_interpreter(project: Project) -
     """The application module holds the registry, so that not even the whole tree can be imported again here."""
     found = threading.Event()
     reasons: list[str] = []
-    project.write(
-        "registry.py",
-        """
-        def make():
-            seen = set()
-            def register(name):
-                if name in seen:
-                    raise ValueError(f"{name} is registered already")
-                seen.add(name)
-            return register
-        register = make()
-        """,
-    )
+    project.write("registry.py", REFUSING_REGISTRY)
     project.write("page.py", "import registry\nregistry.register('page')\nVALUE = 1\ndef index():\n    return VALUE")
     project.write("app.py", "import registry\nroutes = []")
     project.start()

@@ -166,7 +166,7 @@ def test_an_update_waits_for_an_import_that_runs_in_another_thread(project: Proj
     thread = threading.Thread(target=lambda: results.append(load()))
     thread.start()
     assert started.wait(10)
-    assert not project.kernel.ready()
+    assert project.kernel.tracker.executing_elsewhere()
     update = project.plan(project.edit("page.py", "return slow.VALUE", "return slow.VALUE + 1"))
     assert isinstance(update, HotUpdate)
 
